@@ -1,0 +1,42 @@
+# Two commands are all that is needed: `make report` and `make test`.
+# Each makes the environment in .venv first, and again when requirements.lock has changed.
+
+PROFILE ?= quick
+PYTHON  ?= python3.11
+VENV    := .venv
+BIN     := $(VENV)/bin
+READY   := $(VENV)/installed-from-lock
+
+.PHONY: help environment report test lint lab clean
+
+help:
+	@echo "make report [PROFILE=quick|camvid]  run a profile; the report is reports/<profile>/index.html"
+	@echo "make test                           run the tests"
+	@echo "make lab                            open the notebooks in JupyterLab"
+	@echo "make lint                           check code and notebooks"
+	@echo "make clean                          remove the environment (reports and data stay)"
+
+environment: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: '$(PYTHON)' was not found; name yours with PYTHON=/path/to/python3.11." >&2; exit 1; }
+	@echo "Making the environment in $(VENV) (about 2 minutes, 2 GB, once) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@cp requirements.lock $@
+
+report: $(READY)
+	@$(BIN)/mosaic report --profile $(PROFILE)
+
+test: $(READY)
+	@$(BIN)/python -m pytest
+
+lint: $(READY)
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/nbstripout --verify $$(git ls-files '*.ipynb')
+
+lab: $(READY)
+	@$(BIN)/jupyter lab notebooks
+
+clean:
+	rm -rf $(VENV)

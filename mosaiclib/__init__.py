@@ -1,0 +1,1 @@
+"""mosaiclib: the models, data and measurements of the MOSAIC workbook."""

@@ -1,0 +1,29 @@
+"""The `mosaic` command. Each module beside this one adds a few verbs to `app`."""
+
+import os
+import sys
+
+# Set before TensorFlow is imported by any verb: its start-up log is no news to a user.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="MOSAIC, mobile semantic segmentation: build, train, measure and report its networks.",
+)
+
+from mosaiclib.cli import data, measure, networks, reports  # noqa: E402, F401  (they add their verbs)
+
+
+def main():
+    """Runs the command; an error the user can mend is one sentence on stderr and exit status 1."""
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        if os.environ.get("MOSAIC_DEBUG"):
+            raise
+        print(f"mosaic: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""Verbs for data: `mosaic data list|fetch|verify`."""

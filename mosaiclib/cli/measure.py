@@ -1,0 +1,1 @@
+"""Verbs that export and time networks: `mosaic export`, `mosaic bench`."""

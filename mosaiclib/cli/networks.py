@@ -1,0 +1,1 @@
+"""Verbs for networks and their weights: `mosaic models|madds|import|predict|evaluate`."""

@@ -1,0 +1,1 @@
+"""Verbs for runs and reports: `mosaic run|runs|report`."""

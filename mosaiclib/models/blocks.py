@@ -1,0 +1,110 @@
+"""The building blocks that all networks share, as functions from tensor to tensor.
+
+Every layer is named by its place, outermost first, with dots between (Keras forbids slashes):
+`mosaic.encoder.level8.group3x3.depthwise.conv`. Weights are stored under these names.
+All convolutions pad like TensorFlow's "same", and no convolution before a batch norm has a bias.
+"""
+
+import keras
+from keras import layers, ops
+
+EPSILON = 1e-3
+MOMENTUM = 0.99
+
+
+def normalise(x, name, activation="relu", epsilon=EPSILON, momentum=MOMENTUM):
+    """Batch norm and activation (None: linear)."""
+    x = layers.BatchNormalization(epsilon=epsilon, momentum=momentum, name=f"{name}.bn")(x)
+    return layers.Activation(activation, name=f"{name}.{activation}")(x) if activation else x
+
+
+def conv(x, filters, name, kernel=1, stride=1, dilation=1, activation="relu", groups=1):
+    """Convolution, batch norm, activation. kernel: a side or a (height, width) pair."""
+    x = layers.Conv2D(
+        filters,
+        kernel,
+        strides=stride,
+        dilation_rate=dilation,
+        padding="same",
+        groups=groups,
+        use_bias=False,
+        name=f"{name}.conv",
+    )(x)
+    return normalise(x, name, activation)
+
+
+def depthwise(x, name, kernel=3, stride=1, dilation=1, activation="relu"):
+    """Depthwise convolution, batch norm, activation."""
+    x = layers.DepthwiseConv2D(
+        kernel, strides=stride, dilation_rate=dilation, padding="same", use_bias=False, name=f"{name}.conv"
+    )(x)
+    return normalise(x, name, activation)
+
+
+def inverted_bottleneck(x, name, kernel, stride, dilation, expanded, filters, activation="relu"):
+    """MobileNetV2's block: expand, depthwise, linear projection, and a sum where shapes allow it.
+
+    Returns (output, depthwise output): decoders take their skips from the latter, before the projection.
+    """
+    inputs = x
+    x = conv(x, expanded, f"{name}.expand", activation=activation)
+    spatial = depthwise(x, f"{name}.depthwise", kernel, stride, dilation, activation)
+    x = conv(spatial, filters, f"{name}.project", activation=None)
+    if stride == 1 and inputs.shape[-1] == filters:
+        x = layers.Add(name=f"{name}.add")([x, inputs])
+    return x, spatial
+
+
+def classifier(x, classes, name):
+    """The 1x1 convolution with bias that ends a network in logits."""
+    return layers.Conv2D(classes, 1, name=name)(x)
+
+
+@keras.saving.register_keras_serializable("mosaiclib")
+class BilinearResize(layers.Layer):
+    """Bilinear resize to a fixed (height, width).
+
+    convention: "half_pixel" samples input position (i + 0.5) * scale - 0.5 (TF2, OpenCV, PyTorch's
+    align_corners=False); "asymmetric" samples i * scale (TF1's default, the released TFLite graphs).
+    Input [B, h, w, C], output [B, height, width, C].
+    """
+
+    def __init__(self, size, convention="half_pixel", **kwargs):
+        super().__init__(**kwargs)
+        self.size = tuple(size)
+        self.convention = convention
+
+    def call(self, x):
+        if self.convention == "half_pixel":
+            return ops.image.resize(x, self.size, interpolation="bilinear")
+        for axis, target in ((1, self.size[0]), (2, self.size[1])):
+            x = _asymmetric_resize(x, axis, target)
+        return x
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], *self.size, input_shape[3])
+
+    def get_config(self):
+        return {**super().get_config(), "size": self.size, "convention": self.convention}
+
+
+def _asymmetric_resize(x, axis, target):
+    """Linear interpolation along one axis at positions i * (length / target)."""
+    length = x.shape[axis]
+    position = [i * length / target for i in range(target)]
+    below = [min(int(p), length - 1) for p in position]
+    above = [min(b + 1, length - 1) for b in below]
+    shape = [1, 1, 1, 1]
+    shape[axis] = target
+    weight = ops.reshape(
+        ops.convert_to_tensor([p - b for p, b in zip(position, below, strict=True)], x.dtype), shape
+    )
+    low, high = ops.take(x, below, axis=axis), ops.take(x, above, axis=axis)
+    return low + (high - low) * weight
+
+
+def resize(x, size, convention, name):
+    """Resizes to (height, width); the tensor itself where it already has that size."""
+    if tuple(x.shape[1:3]) == tuple(size):
+        return x
+    return BilinearResize(size, convention, name=name)(x)

@@ -1,0 +1,226 @@
+"""Which networks there are: one frozen dataclass names every network of the paper.
+
+A spec says everything that shapes a network except the picture size and the number of classes, which
+are given to `mosaiclib.models.build`. Specs are plain data: they go to JSON and come back validated.
+"""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+_STRICT = {"extra": "forbid"}
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Merge:
+    """One merge of the hybrid decoder (paper section 5): where the skip comes from and how it joins."""
+
+    stride: Literal[2, 4, 8]
+    style: Literal["concat", "sum"]
+
+    def __str__(self) -> str:
+        return f"{self.stride}-{'C' if self.style == 'concat' else 'S'}"
+
+
+@dataclass(frozen=True, config=_STRICT)
+class MosaicHead:
+    """MOSAIC's context encoder and hybrid decoder (paper sections 4 and 5, Figures 3 and 4).
+
+    encoder_filters: filters of each kernel branch of a pyramid level ("SPP encoder #filter", f).
+    decoder_filters: filters of a concat merge ("decoder #filter", D).
+    bins: pyramid levels; a level of 1 bin is the global branch.
+    merges: the decoder's merges from coarse to fine; empty means no skip connection.
+    group_convolution: split the channels between the 3x3 and the 5x5 kernels (Table 4, GC).
+    shared_levels: one set of group-convolution weights for all levels (Model Garden) or one per level
+        (the authors' released graphs).
+    windows: "square": pooling windows are square, so a 2:1 picture has b x 2b bins (the reading that
+        reproduces the paper's MAdds); "grid": b x b bins of the picture's own aspect (Model Garden).
+    """
+
+    kind: Literal["mosaic"] = "mosaic"
+    encoder_filters: int = Field(32, gt=0)
+    decoder_filters: int = Field(64, gt=0)
+    bins: tuple[Annotated[int, Field(gt=0)], ...] = Field((4, 8, 16), min_length=1)
+    merges: tuple[Merge, ...] = (Merge(8, "concat"), Merge(4, "sum"))
+    group_convolution: bool = True
+    shared_levels: bool = False
+    windows: Literal["square", "grid"] = "square"
+
+
+@dataclass(frozen=True, config=_STRICT)
+class ModelSpec:
+    """Every network of the paper: a backbone and a head.
+
+    endpoint_filters: m, the filters of MNMH's last convolution (Table 1).
+    first_dilated_block: the MNMH block from which depthwise convolutions are dilated by 2: 14 in the
+        authors' released graphs, 13 in the Model Garden. The paper does not say.
+    resize: bilinear convention: "half_pixel" (TF2, PyTorch) or "asymmetric" (pixel corners aligned at the
+        top left: what the authors' released TFLite graphs compute).
+    """
+
+    name: str
+    backbone: Literal["mnmh"] = "mnmh"
+    head: MosaicHead = MosaicHead()
+    endpoint_filters: int = Field(480, gt=0)
+    first_dilated_block: Literal[13, 14] = 14
+    resize: Literal["half_pixel", "asymmetric"] = "half_pixel"
+
+    def to_json(self) -> dict:
+        """This spec as plain JSON data; `from_json` reads it back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict) -> "ModelSpec":
+        """The spec written by `to_json`. Raises ValueError naming the first field that is not right."""
+        try:
+            return TypeAdapter(cls).validate_python(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "spec"
+            raise ValueError(f"Not a model spec: field '{where}': {first['msg']}.") from None
+
+    def wired(self, wiring: Literal["released", "garden"]) -> "ModelSpec":
+        """This network in one of its two published wirings, which the paper's text does not tell apart.
+
+        released: the authors' released TFLite graphs: every pyramid level has its own weights, dilation
+            starts at block 14, resizes are asymmetric.
+        garden: the TF2 Model Garden (official/projects/mosaic): levels share weights, dilation starts at
+            block 13, b x b bins whatever the picture's aspect, half-pixel resizes.
+        """
+        if wiring == "released":
+            head = replace(self.head, shared_levels=False, windows="square")
+            block, resize = 14, "asymmetric"
+        elif wiring == "garden":
+            head = replace(self.head, shared_levels=True, windows="grid")
+            block, resize = 13, "half_pixel"
+        else:
+            raise ValueError(f"Unknown wiring '{wiring}': there are 'released' and 'garden'.")
+        return replace(
+            self, name=f"{self.name}-{wiring}", head=head, first_dilated_block=block, resize=resize
+        )
+
+
+def merges(text: str) -> tuple[Merge, ...]:
+    """Reads the paper's notation of Table 5: "8-C, 4-S" gives a concat merge at 8 and a sum merge at 4."""
+    styles = {"C": "concat", "S": "sum"}
+    return tuple(
+        Merge(int(stride), styles[style])
+        for stride, style in (part.strip().split("-") for part in text.split(",") if part.strip())
+    )
+
+
+def mosaic(
+    m: int = 480,
+    f: int = 32,
+    d: int = 64,
+    bins: Sequence[int] = (4, 8, 16),
+    skips: str = "8-C, 4-S",
+    group_convolution: bool = True,
+) -> ModelSpec:
+    """MNMH + MOSAIC in the paper's own letters; the name tells how it differs from the paper's default."""
+    name = f"mnmh{m}-mosaic"
+    if (f, d) != (32, 64):
+        name += f"-f{f}-d{d}"
+    if tuple(bins) != (4, 8, 16):
+        name += "-bins" + ".".join(map(str, bins))
+    if not group_convolution:
+        name += "-nogc"
+    if skips != "8-C, 4-S":
+        name += "-skip" + skips.lower().replace("-", "").replace(", ", ".") if skips else "-noskip"
+    head = MosaicHead(
+        encoder_filters=f,
+        decoder_filters=d,
+        bins=tuple(bins),
+        merges=merges(skips),
+        group_convolution=group_convolution,
+    )
+    return ModelSpec(name, endpoint_filters=m, head=head)
+
+
+DEFAULT = mosaic()
+
+TABLE_3 = tuple(
+    mosaic(f=f, d=d)
+    for f, d in (
+        (32, 16),
+        (32, 32),
+        (32, 64),
+        (64, 16),
+        (64, 32),
+        (64, 64),
+        (64, 128),
+        (16, 64),
+        (32, 64),
+        (64, 64),
+        (128, 64),
+    )
+)
+TABLE_4 = (
+    mosaic(bins=(1, 4)),
+    mosaic(bins=(4, 8)),
+    mosaic(bins=(4, 16)),
+    mosaic(bins=(8, 16)),
+    DEFAULT,
+    mosaic(group_convolution=False),
+    mosaic(bins=(1, 4, 8, 16)),
+)
+TABLE_5 = tuple(
+    mosaic(skips=skips)
+    for skips in ("", "4-S", "4-C", "8-C", "8-C, 4-S", "8-S, 4-S", "8-C, 4-C", "8-C, 4-S, 2-S")
+)
+TABLE_8 = tuple(
+    mosaic(m=448, f=f, d=d)
+    for f, d in (
+        (16, 16),
+        (16, 32),
+        (16, 64),
+        (32, 16),
+        (32, 32),
+        (32, 64),
+        (32, 128),
+        (64, 16),
+        (64, 32),
+        (64, 64),
+        (64, 128),
+    )
+)
+TABLES = {
+    3: TABLE_3,
+    4: TABLE_4,
+    5: TABLE_5,
+    6: (mosaic(m=448), DEFAULT, mosaic(m=512)),
+    7: (mosaic(m=448, f=64),),
+    8: TABLE_8,
+}
+PUBLISHED = (
+    mosaic(m=448, f=64).wired("released"),
+    mosaic(m=448).wired("garden"),
+    mosaic(m=448, f=64, bins=(1, 4, 8, 16)).wired("garden"),
+)
+
+_BY_NAME = {spec.name: spec for table in TABLES.values() for spec in table} | {s.name: s for s in PUBLISHED}
+
+
+def names() -> list[str]:
+    """The names of all networks, in the order of the paper's tables."""
+    return list(_BY_NAME)
+
+
+def rows(table: int) -> tuple[ModelSpec, ...]:
+    """The networks of one of the paper's tables, in its order (a network can stand in several)."""
+    if table not in TABLES:
+        raise ValueError(f"Table {table} lists no networks: choose one of {sorted(TABLES)}.")
+    return TABLES[table]
+
+
+def get(name: str) -> ModelSpec:
+    """The network called `name`. Raises ValueError that suggests the nearest names."""
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    near = difflib.get_close_matches(name, _BY_NAME, n=3)
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    raise ValueError(f"There is no network called '{name}'.{hint} `mosaic models` lists them all.")
