@@ -1,0 +1,1 @@
+"""Weights from outside: readers that fill our networks from published files."""
