@@ -37,9 +37,7 @@ def spread_palette(count):
     return tuple(
         tuple(
             round(255 * channel)
-            for channel in colorsys.hsv_to_rgb(
-                (i * golden) % 1, (0.65, 0.45, 0.85)[i % 3], (0.9, 0.7, 0.55)[i % 3]
-            )
+            for channel in colorsys.hsv_to_rgb((i * golden) % 1, (0.65, 0.45, 0.85)[i % 3], (0.9, 0.7, 0.55)[i % 3])
         )
         for i in range(count)
     )

@@ -1,0 +1,38 @@
+"""Random scale, flip and crop (paper section 6.3; facts of the official recipe): one warp per picture."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+GREY = (128, 128, 128)  # 0 after scaling to [-1, 1]
+IGNORE = 255
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """crop: (height, width) of what comes out. scale: range of the random factor. flip: left-right at 0.5."""
+
+    crop: tuple[int, int]
+    scale: tuple[float, float] = (0.5, 2.0)
+    flip: bool = True
+
+    def __call__(self, image, label, generator):
+        """(uint8 [H, W, 3], uint8 [H, W]) -> the same at crop size. Labels are moved by nearest neighbour.
+
+        Where the scaled picture is smaller than the crop it lies at the top left; the rest is grey and
+        ignored, as in the Model Garden's recipe.
+        """
+        height, width = label.shape
+        factor = generator.uniform(*self.scale)
+        slack = (factor * height - self.crop[0], factor * width - self.crop[1])
+        top, left = (generator.uniform(0, max(0.0, free)) for free in slack)
+        # Crop pixel centre (x, y) lies at ((x + .5 + left) / factor - .5, ...) of the picture.
+        matrix = np.array([[1 / factor, 0, (0.5 + left) / factor - 0.5], [0, 1 / factor, (0.5 + top) / factor - 0.5]])
+        if self.flip and generator.random() < 0.5:
+            matrix[0] = [-matrix[0, 0], 0, width - 1 - matrix[0, 2]]
+        size = self.crop[::-1]
+        inverse = cv2.WARP_INVERSE_MAP
+        image = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR | inverse, borderValue=GREY)
+        label = cv2.warpAffine(label, matrix, size, flags=cv2.INTER_NEAREST | inverse, borderValue=IGNORE)
+        return image, label

@@ -1,0 +1,64 @@
+"""CamVid in the SegNet tutorial's 11-class split: 367 train, 101 val and 233 test pairs of 480x360.
+
+Labels: 0 sky, 1 building, 2 pole, 3 road, 4 pavement, 5 tree, 6 sign symbol, 7 fence, 8 car,
+9 pedestrian, 10 bicyclist, 11 void. The pictures are for research and may not be passed on.
+"""
+
+import re
+import shutil
+import zipfile
+from pathlib import Path
+from uuid import uuid4
+
+from mosaiclib.data import fetch
+
+ARCHIVE = "camvid_480x360_q95.zip"
+_MEMBER = re.compile(r"(train|val|test)(annot)?/[A-Za-z0-9_]+\.(jpg|png)")
+_MAXIMUM_BYTES = 1 << 30
+
+
+def samples(root, split):
+    """(picture, label map) paths of a split, sorted by name. root: a folder, a zip, or None for the fetched zip.
+
+    Raises ValueError for a picture without a label map, `fetch.NotAvailable` where there are no files.
+    """
+    folder = _folder(root)
+    pictures = sorted(path for path in (folder / split).glob("*") if path.suffix in (".png", ".jpg"))
+    pairs = [(path, folder / f"{split}annot" / f"{path.stem}.png") for path in pictures]
+    for picture, label in pairs:
+        if not label.is_file():
+            raise ValueError(f"{picture} has no label map: {label} is missing.")
+    return pairs
+
+
+def _folder(root):
+    if root and Path(root).is_dir():
+        return Path(root)
+    if root and not Path(root).exists():
+        raise fetch.NotAvailable(f"{root} does not exist: name a folder or zip that holds CamVid.")
+    unpacked = fetch.data_folder() / "camvid"
+    if root is None and unpacked.is_dir():
+        return unpacked
+    archive = Path(root) if root else fetch.fetch(ARCHIVE)
+    _unpack(archive, unpacked)
+    return unpacked
+
+
+def _unpack(archive, folder):
+    """Unpacks only members of the expected form, beside `folder`, and renames at the end."""
+    partial = folder.with_name(f"{folder.name}.{uuid4().hex[:8]}.partial")
+    try:
+        with zipfile.ZipFile(archive) as file:
+            if sum(member.file_size for member in file.infolist()) > _MAXIMUM_BYTES:
+                raise ValueError(f"{archive} unpacks to more than 1 GiB: it is not the CamVid archive.")
+            for member in file.namelist():
+                if not _MEMBER.fullmatch(member):
+                    raise ValueError(f"{archive} holds '{member}', which the CamVid archive does not.")
+            file.extractall(partial)
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.rename(folder)
+    except zipfile.BadZipFile:
+        raise ValueError(f"{archive} is not a readable zip archive.") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -1,0 +1,64 @@
+"""Reading and writing pictures and label maps. Files may be hostile: only JPEG and PNG, with a pixel limit."""
+
+import os
+from pathlib import Path
+from uuid import uuid4
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+MAXIMUM_PIXELS = 100_000_000
+
+
+def read_image(path):
+    """An RGB picture as uint8 [H, W, 3], upright by its EXIF orientation.
+
+    Raises ValueError that names a file which is missing, too large, damaged or no JPEG or PNG.
+    """
+    with _open(path) as image:
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+def read_label(path):
+    """A single-channel 8-bit label map as uint8 [H, W] (palette files give their indices). Errors as above."""
+    with _open(path) as image:
+        if image.mode not in ("L", "P"):
+            raise ValueError(
+                f"{path} is not a label map: it must have one 8-bit channel, but its mode is {image.mode}."
+            )
+        return np.asarray(image)
+
+
+def _open(path):
+    try:
+        image = Image.open(path, formats=("JPEG", "PNG"))
+        if image.width * image.height > MAXIMUM_PIXELS:
+            raise ValueError(f"{path} has {image.width}x{image.height} pixels, more than the limit of 100 million.")
+        image.load()
+        return image
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist.") from None
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path} is not a readable JPEG or PNG picture: {error}.") from None
+
+
+def write_png(path, pixels):
+    """Writes uint8 [H, W] or RGB [H, W, 3] as PNG, complete or not at all."""
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{uuid4().hex[:8]}.png")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        encoded = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+        if not cv2.imwrite(str(partial), encoded):
+            raise OSError(f"{path} could not be written.")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def colour(label, palette, ignore_colour=(0, 0, 0)):
+    """A label map [H, W] as RGB uint8 [H, W, 3]; ids beyond the palette get `ignore_colour`."""
+    table = np.tile(np.uint8(ignore_colour), (256, 1))
+    table[: len(palette)] = palette
+    return table[label]

@@ -1,0 +1,43 @@
+"""Batches for training: decoded, augmented and scaled by OpenCV in worker threads, without TensorFlow."""
+
+import keras
+import numpy as np
+
+
+def scale_input(image):
+    """uint8 RGB to the networks' input range: float32 in [-1, 1]."""
+    return image.astype(np.float32) / 127.5 - 1
+
+
+class TrainingBatches(keras.utils.PyDataset):
+    """Endless epochs over a split; what a batch holds depends on (seed, epoch, index) and nothing else.
+
+    Yields (float32 [B, h, w, 3] in [-1, 1], uint8 [B, h, w] train ids, 255 ignored). Samples that do not
+    fill a last batch are left out of the epoch. The order is the same whatever the number of workers.
+    """
+
+    def __init__(self, dataset, split, augmentation, batch_size, seed, workers=2):
+        super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=4)
+        self.dataset, self.samples = dataset, dataset.split(split)
+        self.augmentation, self.batch_size, self.seed = augmentation, batch_size, seed
+        self.epoch = 0
+        if len(self.samples) < batch_size:
+            raise ValueError(
+                f"The split '{split}' of {dataset.name} has {len(self.samples)} pictures, fewer than a batch of {batch_size}."
+            )
+
+    def __len__(self):
+        return len(self.samples) // self.batch_size
+
+    def __getitem__(self, index):
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.samples))
+        chosen = order[index * self.batch_size : (index + 1) * self.batch_size]
+        pairs = [self._sample(number) for number in chosen]
+        return scale_input(np.stack([image for image, _ in pairs])), np.stack([label for _, label in pairs])
+
+    def _sample(self, number):
+        generator = np.random.default_rng((self.seed, self.epoch, number))
+        return self.augmentation(*self.dataset.read(self.samples[number]), generator)
+
+    def on_epoch_end(self):
+        self.epoch += 1
