@@ -1,1 +1,94 @@
 """Verbs for networks and their weights: `mosaic models|madds|import|predict|evaluate`."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mosaiclib.cli import app
+
+importing = typer.Typer(no_args_is_help=True, help="Fill our networks with weights from published files.")
+app.add_typer(importing, name="import")
+
+WeightsOption = Annotated[Path | None, typer.Option(help="A weights folder.")]
+TFLiteOption = Annotated[Path | None, typer.Option(help="A .tflite file with output 'classes'.")]
+
+
+@importing.command("mlperf")
+def import_mlperf(
+    file: Annotated[Path, typer.Argument(help="A graph released with MLPerf Mobile (.tflite).")],
+    out: Annotated[Path, typer.Option(help="The weights folder to write.")],
+):
+    """Imports the MOSAIC authors' released TFLite graph."""
+    from mosaiclib import models
+    from mosaiclib.models.pretrained import mlperf_tflite
+
+    if not file.is_file():
+        raise ValueError(f"{file} does not exist: `mosaic data fetch mlperf` gets the released graphs.")
+    model, card = mlperf_tflite.read(file)
+    models.save(model, out, card)
+    print(f"{out}: {card.spec.name}, {len(card.classes)} classes, {model.count_params():,} parameters")
+
+
+@app.command()
+def predict(
+    image: Annotated[Path, typer.Argument(help="A JPEG or PNG picture of any size.")],
+    out: Annotated[Path, typer.Option(help="The overlay to write (PNG).")],
+    weights: WeightsOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the share of pixels of each class as JSON.")] = False,
+):
+    """Segments a picture and writes it with its classes coloured over it and a legend."""
+    from mosaiclib import models, pictures
+    from mosaiclib.data import images, palettes
+
+    if weights is None:
+        raise ValueError("Name the network with --weights FOLDER (see `mosaic import --help`).")
+    picture = images.read_image(image)
+    card = models.load_card(weights)
+    palette = palettes.palette_of(card.dataset, len(card.classes))
+    model = models.load(weights, output="classes")
+    label = pictures.segment(pictures.keras_runner(model), picture, card.input_size)
+    drawn = pictures.overlay(picture, label, palette)
+    images.write_png(out, pictures.with_legend(drawn, label, card.classes, palette))
+    found = {card.classes[i]: round(share, 4) for i, share in pictures.shares(label, card.classes)}
+    print(json.dumps({"out": str(out), "shares": found}) if as_json else f"{out}: {', '.join(found)}")
+
+
+@app.command()
+def evaluate(
+    dataset: Annotated[str, typer.Option(help="A data set's name, for example minicity or camvid.")],
+    weights: WeightsOption = None,
+    tflite: TFLiteOption = None,
+    split: Annotated[str, typer.Option(help="The split to evaluate on.")] = "val",
+    rule: Annotated[str | None, typer.Option(help="cityscapes, camvid, garden or mlperf31.")] = None,
+    root: Annotated[Path | None, typer.Option(help="The folder that holds the data set.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first so many pictures.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+):
+    """Prints the mIoU of a network, or of an exported .tflite, on a split, by a named rule."""
+    from tqdm import tqdm
+
+    from mosaiclib import evaluation, models
+    from mosaiclib.data import datasets
+
+    data = datasets.get(dataset, root)
+    if (weights is None) == (tflite is None):
+        raise ValueError("Name what to evaluate: either --weights FOLDER or --tflite FILE.")
+    if weights:
+        classes_of = evaluation.KerasSegmenter(lambda size: models.load(weights, size, output="classes"))
+    else:
+        from mosaiclib.tflite import TFLiteSegmenter
+
+        classes_of = TFLiteSegmenter(tflite).classes
+    matrix = evaluation.evaluate(classes_of, data, split, limit, progress=lambda items: tqdm(items, disable=as_json))
+    score = evaluation.score(matrix, rule or data.rule)
+    named = dict(zip(data.classes, score.per_class_iou, strict=True))
+    if as_json:
+        print(json.dumps({**asdict(score), "per_class_iou": named, "dataset": dataset, "split": split}, indent=1))
+        return
+    for name, value in named.items():
+        print(f"{name:15s} {'-' if value is None else f'{100 * value:5.1f} %'}")
+    print(f"mIoU {100 * score.miou:.2f} % (rule {score.rule}), pixel accuracy {100 * score.pixel_accuracy:.2f} %, "
+          f"{score.n_images} pictures of {data.title}, {split}")  # fmt: skip

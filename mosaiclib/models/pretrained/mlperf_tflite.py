@@ -174,9 +174,7 @@ def _fill(graph, pairs):
         kernel, bias = graph.constant(operation.inputs[1]), graph.constant(operation.inputs[2])
         if kernel is None or bias is None:
             raise ValueError(f"{graph.path}: op {operation.index} has no stored weights.")
-        kernel = np.transpose(
-            kernel, (1, 2, 3, 0)
-        )  # [out, h, w, in] -> [h, w, in, out]; depthwise has out = 1
+        kernel = np.transpose(kernel, (1, 2, 3, 0))  # [out, h, w, in] -> [h, w, in, out]; depthwise has out = 1
         kernel = kernel[:, :, _input_channels(graph, operation, layer, counterpart)]
         normalisation = layers.get(layer.name) and _normalisation(layer)
         if normalisation is None:
@@ -208,7 +206,5 @@ def _input_channels(graph, operation, layer, counterpart):
     ours = _keras_inputs(counterpart[concatenation.index])
     order = np.concatenate([parts[source.name] for source in ours])
     if math.prod(order.shape) != start:
-        raise ValueError(
-            f"{graph.path}: op {concatenation.index} joins other inputs than {layer.name} reads."
-        )
+        raise ValueError(f"{graph.path}: op {concatenation.index} joins other inputs than {layer.name} reads.")
     return order

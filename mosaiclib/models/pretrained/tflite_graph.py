@@ -54,17 +54,13 @@ class TFLiteGraph:
             self._tensors = graph.tensors
             self.operations = [self._operation(i, operator) for i, operator in enumerate(graph.operators)]
         except Exception as error:  # the schema reader fails in many ways on a damaged file
-            raise ValueError(
-                f"{path} is a damaged or truncated TFLite model ({type(error).__name__})."
-            ) from None
+            raise ValueError(f"{path} is a damaged or truncated TFLite model ({type(error).__name__}).") from None
         self.producer = {tensor: op for op in self.operations for tensor in op.outputs}
 
     def _operation(self, index, operator):
         code = self._model.operatorCodes[operator.opcodeIndex]
         kind = _OPERATOR_NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
-        return Operation(
-            index, kind, tuple(operator.inputs), tuple(operator.outputs), operator.builtinOptions
-        )
+        return Operation(index, kind, tuple(operator.inputs), tuple(operator.outputs), operator.builtinOptions)
 
     def shape(self, tensor):
         """The shape of a tensor, as a tuple."""
@@ -81,9 +77,7 @@ class TFLiteGraph:
             values = np.frombuffer(np.asarray(data, np.uint8).tobytes(), _DTYPES[stored.type])
             values = values.reshape(self.shape(tensor)).astype(np.float32)
         except (KeyError, ValueError):
-            raise ValueError(
-                f"{self.path}: tensor {tensor} holds data of an unexpected type or size."
-            ) from None
+            raise ValueError(f"{self.path}: tensor {tensor} holds data of an unexpected type or size.") from None
         quantization = stored.quantization
         if quantization is None or quantization.scale is None or not len(quantization.scale):
             return values

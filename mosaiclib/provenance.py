@@ -1,0 +1,71 @@
+"""Where a number comes from: commit, code, versions and machine, without names of people or hosts."""
+
+import hashlib
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = (
+    "tensorflow-cpu", "tensorflow", "keras", "jax", "numpy", "opencv-python-headless", "ai-edge-litert",
+    "tflite-runtime", "papermill",
+)  # fmt: skip
+
+
+def commit():
+    """{"commit": sha or None, "dirty": whether tracked files differ from it}."""
+    try:
+        sha = _git("rev-parse", "HEAD")
+        return {"commit": sha, "dirty": bool(_git("status", "--porcelain", "--untracked-files=no"))}
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "dirty": False}
+
+
+def _git(*arguments):
+    command = ["git", "-C", str(ROOT), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def versions():
+    """The installed versions of the packages that shape results."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine():
+    """CPU model, cores, memory in GB, operating system and Python: what a timing depends on."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
+        "os": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def _cpu_model():
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def fingerprint(paths):
+    """A sha256 over the names and contents of files, in a fixed order."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(p).resolve() for p in paths):
+        digest.update(f"{path.relative_to(ROOT)}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
