@@ -30,6 +30,11 @@ class ConfusionMatrix:
         self.counts += np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
         self.pictures += 1
 
+    def add(self, other):
+        """Adds the counts of another matrix over the same classes."""
+        self.counts += other.counts
+        self.pictures += other.pictures
+
 
 @dataclass(frozen=True)
 class Score:

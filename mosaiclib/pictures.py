@@ -96,3 +96,16 @@ def with_legend(picture, label, classes, palette):
         draw.rectangle((x, y, x + size, y + size), fill=tuple(colour), outline="black")
         draw.text((x + 1.5 * size, y + size / 2), text, fill="black", font=font, anchor="lm")
     return np.vstack([picture, np.asarray(strip)])
+
+
+def shrink(image, longest):
+    """The picture with its longer side at most `longest` pixels."""
+    factor = longest / max(image.shape[:2])
+    if factor >= 1:
+        return image
+    return cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+
+
+def shrink_label(label, size):
+    """A label map at another (height, width), by nearest neighbour: no id is invented."""
+    return cv2.resize(label, size[::-1], interpolation=cv2.INTER_NEAREST)

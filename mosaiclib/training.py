@@ -210,6 +210,16 @@ class _Session(keras.callbacks.Callback):
                 variable.assign(value)
 
 
+def print_record(record):
+    """Prints one line of the learning curve."""
+    miou = "" if record["val_miou"] is None else f"  val mIoU {100 * record['val_miou']:5.2f} %"
+    print(
+        f"epoch {record['epoch']:3d}  loss {record['loss']:.3f}{miou}  "
+        f"learning rate {record['learning_rate']:.1e}  {record['images_per_s']:.1f} images/s",
+        flush=True,
+    )
+
+
 def validate(model, dataset, split="val"):
     """The `evaluation.Score` of a training network on a split, by the data set's own rule.
 

@@ -1,0 +1,54 @@
+"""The plots of the notebooks, as matplotlib figures drawn from plain numbers."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+
+
+def learning_curve(history):
+    """Loss and val mIoU by epoch. history: a data frame with epoch, loss, val_miou (missing where not measured)."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    sns.lineplot(history, x="epoch", y="loss", ax=left, marker="o", markersize=4)
+    left.set(title="Training loss", xlabel="epoch", ylabel="cross-entropy, nats", ylim=(0, None))
+    measured = history.dropna(subset="val_miou")
+    sns.lineplot(x=measured.epoch, y=100 * measured.val_miou.astype(float), ax=right, marker="o", markersize=4)
+    right.set(title="Validation", xlabel="epoch", ylabel="mIoU, %", ylim=(0, 100))
+    for axes in (left, right):
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+def class_bars(per_class_iou, palette):
+    """IoU of each class as bars in the legend's colours, best first. per_class_iou: {name: 0..1 or None}."""
+    colours = dict(zip(per_class_iou, np.asarray(palette) / 255, strict=False))
+    known = sorted(((iou, name) for name, iou in per_class_iou.items() if iou is not None), reverse=True)
+    figure, axes = plt.subplots(figsize=(8, 0.8 + 0.27 * len(known)), layout="constrained")
+    bars = axes.barh(
+        [name for _, name in known],
+        [100 * iou for iou, _ in known],
+        color=[colours[name] for _, name in known],
+        edgecolor="0.4",
+        linewidth=0.6,
+    )
+    axes.bar_label(bars, fmt="%.0f", padding=3)
+    axes.set(xlabel="IoU, %", xlim=(0, 105))
+    axes.invert_yaxis()
+    return figure
+
+
+def confusion(counts, classes):
+    """A confusion matrix with rows normalised to percent; cells of at least 1 % carry their number."""
+    counts = np.asarray(counts, float)
+    totals = counts.sum(1, keepdims=True)
+    percent = 100 * np.divide(counts, totals, where=totals > 0, out=np.zeros_like(counts))
+    text = np.where(percent >= 1, np.round(percent).astype(int).astype(str), "")
+    side = 2.5 + 0.36 * len(classes)
+    figure, axes = plt.subplots(figsize=(side + 1, side), layout="constrained")
+    sns.heatmap(
+        percent, annot=text, fmt="", cmap="crest", vmin=0, vmax=100, square=True, linewidths=0.4,
+        xticklabels=classes, yticklabels=classes, annot_kws={"size": 7}, cbar_kws={"label": "%", "shrink": 0.6}, ax=axes,
+    )  # fmt: skip
+    axes.set(xlabel="predicted class", ylabel="true class")
+    axes.tick_params(axis="x", rotation=90)
+    axes.tick_params(axis="y", rotation=0)
+    return figure
