@@ -1,0 +1,96 @@
+"""What the networks of Table 2 need beyond the common blocks: unpooling by indices, PReLU, biased convolutions."""
+
+import keras
+from keras import layers, ops
+
+from mosaiclib.models import blocks
+
+WINDOW = 2  # every pooling with indices here has a 2x2 window and stride 2
+
+
+def require_multiple(image, multiple, network):
+    """Raises ValueError where the height or width of `image` [B, H, W, 3] is not a multiple of `multiple`."""
+    size = image.shape[1:3]
+    if any(side is None or side < multiple or side % multiple for side in size):
+        larger = [multiple * -(-(side or 1) // multiple) for side in size]
+        raise ValueError(
+            f"{network} takes pictures whose height and width are multiples of {multiple}, not {size[0]}x{size[1]}: "
+            f"the next larger size is {larger[0]}x{larger[1]}."
+        )
+
+
+# === Convolutions ===
+
+
+def convolution(x, filters, name, kernel=3, stride=1, dilation=1, bias=True):
+    """A convolution alone, as these networks often have it. kernel, dilation: one number or (height, width)."""
+    return layers.Conv2D(
+        filters,
+        kernel,
+        strides=stride,
+        dilation_rate=dilation,
+        padding="same",
+        use_bias=bias,
+        name=f"{name}.conv",
+    )(x)
+
+
+def transposed(x, filters, name, kernel, bias=True):
+    """A transposed convolution that doubles the size: [B, h, w, C] -> [B, 2h, 2w, filters]."""
+    return layers.Conv2DTranspose(filters, kernel, strides=2, padding="same", use_bias=bias, name=f"{name}.transposed")(
+        x
+    )
+
+
+def prelu(x, name):
+    """PReLU with one slope per channel, which starts at 0.25 as in Torch."""
+    return layers.PReLU(alpha_initializer=keras.initializers.Constant(0.25), shared_axes=[1, 2], name=f"{name}.prelu")(
+        x
+    )
+
+
+def normalise_prelu(x, name):
+    """Batch norm, then PReLU."""
+    return prelu(blocks.normalise(x, name, activation=None), name)
+
+
+# === Pooling with indices ===
+
+
+@keras.saving.register_keras_serializable("mosaiclib")
+class WindowArgmax(layers.Layer):
+    """Where the maximum of each 2x2 window lies: [B, 2h, 2w, C] -> int32 [B, h, w, C].
+
+    0, 1, 2, 3 stand for top left, top right, bottom left, bottom right. Among equal values the first wins, as
+    in Caffe and Torch; after a ReLU whole windows are often zero. Comparisons, since Keras has no pooling
+    that returns indices, and TensorFlow's own does not run in TFLite.
+    """
+
+    def call(self, x):
+        a, b, c, d = ops.split(ops.space_to_depth(x, WINDOW), WINDOW * WINDOW, axis=-1)
+        above, below = ops.where(b > a, 1, 0), ops.where(d > c, 3, 2)
+        return ops.where(ops.maximum(c, d) > ops.maximum(a, b), below, above)
+
+
+@keras.saving.register_keras_serializable("mosaiclib")
+class MaxUnpooling2D(layers.Layer):
+    """Puts each value where its window's maximum was and zeros elsewhere.
+
+    Takes [x, indices], both [B, h, w, C], the indices from `WindowArgmax`; returns [B, 2h, 2w, C].
+    """
+
+    def call(self, inputs):
+        x, indices = inputs
+        zeros = ops.zeros_like(x)
+        corners = [ops.where(ops.equal(indices, corner), x, zeros) for corner in range(WINDOW * WINDOW)]
+        return ops.depth_to_space(ops.concatenate(corners, axis=-1), WINDOW)
+
+
+def max_pool_with_indices(x, name):
+    """2x2 max pooling: [B, 2h, 2w, C] -> (pooled [B, h, w, C], indices for `max_unpool`)."""
+    return layers.MaxPooling2D(WINDOW, name=name)(x), WindowArgmax(name=f"{name}.indices")(x)
+
+
+def max_unpool(x, indices, name):
+    """Max-unpooling by indices: [B, h, w, C] -> [B, 2h, 2w, C]."""
+    return MaxUnpooling2D(name=name)([x, indices])
