@@ -1,0 +1,71 @@
+"""Numbers of the paper beside our own: the record that a table's run writes and a report reads.
+
+The `result.json` of a run `tables/table_N` is
+
+    {"columns": ["mIoU", "MAdds"],                     one name per column
+     "rows": [{"label": "MOSAIC + MNMH",               the row as the paper names it
+               "cells": [{"paper": 60.1,               printed in the paper; null where it prints none
+                          "ours": 59.8,                measured by `run`; null where nothing was run
+                          "difference": -0.3,          ours - paper; null where either is
+                          "unit": "%",
+                          "run": "evaluate/r4-ade20k", the run that measured it, "stage/row"; or null
+                          "note": "",                  one sentence shown below the cell
+                          "command": ""}]}]}           what fills the cell where it is empty
+
+with one cell per column in every row; a cell that is null has no meaning in that row.
+"""
+
+from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
+
+
+class Cell(BaseModel):
+    """One number of the paper and ours. The difference follows from the two, rounded like the finer one."""
+
+    model_config = ConfigDict(extra="forbid")
+    paper: FiniteFloat | None = None
+    ours: FiniteFloat | None = None
+    difference: FiniteFloat | None = None
+    unit: str = ""
+    run: str | None = None
+    note: str = ""
+    command: str = ""
+
+    @model_validator(mode="after")
+    def _subtract(self):
+        known = self.paper is not None and self.ours is not None
+        self.difference = round(self.ours - self.paper, 10) if known else None
+        return self
+
+
+class Row(BaseModel):
+    """A row as the paper names it, with one cell per column."""
+
+    model_config = ConfigDict(extra="forbid")
+    label: str
+    cells: list[Cell | None]
+
+
+class Table(BaseModel):
+    """A table of the paper, measured again. Raises ValidationError (a ValueError) where a row is short."""
+
+    model_config = ConfigDict(extra="ignore")
+    columns: list[str]
+    rows: list[Row]
+
+    @model_validator(mode="after")
+    def _rectangular(self):
+        for row in self.rows:
+            if len(row.cells) != len(self.columns):
+                raise ValueError(f"row '{row.label}' has {len(row.cells)} cells for {len(self.columns)} columns")
+        return self
+
+
+def cell(paper=None, ours=None, unit="", run=None, note="", command="") -> dict:
+    """One cell as plain JSON data; the difference is worked out here, so that no table gets it wrong."""
+    return Cell(paper=paper, ours=ours, unit=unit, run=run, note=note, command=command).model_dump()
+
+
+def table(columns, rows) -> dict:
+    """The record of a whole table from column names and {row label: [cell, ...]}, as plain JSON data."""
+    rows = [Row(label=label, cells=cells) for label, cells in rows.items()]
+    return Table(columns=list(columns), rows=rows).model_dump()

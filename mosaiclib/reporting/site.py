@@ -1,0 +1,157 @@
+"""The report of a profile: an index and a page per run, from whatever its run folders hold."""
+
+import json
+import os
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from markupsafe import Markup
+
+from mosaiclib.reporting import hygiene, pages, sections, tables
+from mosaiclib.reporting.publish import LIMIT_MB, publishable
+from mosaiclib.reporting.records import read_runs
+
+_OURS = '<meta name="generator" content="mosaiclib">'
+_SHOWN = {"train": "curves", "evaluate": "per_class", "export": "exports", "latency": "timings"}
+
+
+def build_site(profile_folder, title, planned, publish=None, description="") -> Path:
+    """Writes index.html and a page per run beside it; returns the index.
+
+    profile_folder: reports/<profile>, with the runs in runs/<stage>/<row>/. planned: (stage, row, notebook,
+    description, command) per run. publish: write to this folder instead, without pictures that may not be
+    passed on and with nothing but pages, run.json and result.json. A run that is missing, failed or
+    garbage is a hole with its reason. Raises ValueError where the published pages would be too large.
+    """
+    source = Path(profile_folder)
+    target = Path(publish) if publish else source
+    runs, content = _sections(read_runs(source, planned))
+    paged = [run for run in runs if run.status != "missing"]
+    files = {"index.html": _index(runs, content, title, description)}
+    for position, run in enumerate(paged):
+        before = paged[position - 1] if position else None
+        after = paged[position + 1] if position + 1 < len(paged) else None
+        files[run.page] = pages.page(run, before=before, after=after)
+    if publish:
+        files |= _numbers(paged)
+        files = {n: publishable(text, files) if n.endswith(".html") else text for n, text in files.items()}
+        _check_size(files)
+    _write(files, target, published=bool(publish))
+    return target / "index.html"
+
+
+def _sections(runs):
+    """The runs and {section: what the index shows}; a run that cannot be shown becomes a hole."""
+    content = {"pictures": [], "measured": []}
+    for position, run in enumerate(runs):
+        try:
+            if run.done and run.stage == "pictures":
+                content["pictures"].append((run, sections.pictures(run)))
+            elif run.done and run.run_id == "tables/table_7":
+                shown = tables.measured_table([r.model_dump() for r in run.result.rows], run.result.columns,
+                                              "Table 7 of the paper, and what was measured here")  # fmt: skip
+                content["measured"].append((run, Markup(shown.data)))
+        except (ValueError, OSError) as error:
+            runs[position] = replace(run, status="unreadable", reason=str(error), result=None)
+    for stage, name in _SHOWN.items():
+        content[name] = getattr(sections, name)([run for run in runs if run.done and run.stage == stage])
+    return runs, content
+
+
+def _index(runs, content, title, description):
+    holes = [run for run in runs if not run.done and run.planned]
+    stages = {}
+    for run in runs:
+        stages.setdefault(run.stage, []).append(run)
+    lines = {run.run_id: _line(run) for run in runs}
+    machines = list(dict.fromkeys(filter(None, (pages.machine(run.record) for run in runs))))
+    commits = list(dict.fromkeys(str(run.record["commit"])[:10] for run in runs if run.record.get("commit")))
+    by_id = {run.run_id: run for run in runs}
+    return pages.render(
+        "index.html.j2",
+        title=title,
+        description=description,
+        stages=stages,
+        lines=lines,
+        holes=holes,
+        total=sum(run.planned for run in runs),
+        picture_runs=[run for run in runs if run.stage == "pictures"],
+        table_7=by_id.get("tables/table_7"),
+        machines=machines,
+        commits=commits,
+        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        **content,
+    )
+
+
+def _line(run):
+    """What the list of runs tells of one."""
+    secrets = hygiene.secrets_of(run.record)
+    names = [n for n in pages._mapping(run.record, "parameters") if hygiene.is_secret(n)]
+    return {
+        "wall": pages.duration(run.record.get("wall_s")),
+        "reason": hygiene.neutral(run.reason, secrets),
+        "command": hygiene.neutral(hygiene.masked_command(run.command, names), secrets),
+        "synthetic": bool(run.raw and run.raw.get("synthetic")),
+        "headline": _headline(run),
+    }
+
+
+def _headline(run):
+    """The one number of a run that a reader looks for first."""
+    if run.stage == "train" and run.result and run.result.best_val_miou is not None:
+        return f"best val mIoU {100 * run.result.best_val_miou:.1f} %"
+    if run.stage == "evaluate" and run.result:
+        return f"mIoU {100 * run.result.miou:.1f} %"
+    return ""
+
+
+def _numbers(runs):
+    """run.json and result.json of the runs as texts, without secrets, paths and pictures."""
+    found = {}
+    for run in runs:
+        secrets = hygiene.secrets_of(run.record)
+        names = [n for n in pages._mapping(run.record, "parameters") if hygiene.is_secret(n)]
+        record = run.record | ({"command": hygiene.masked_command(str(run.record.get("command")), names)}
+                               if run.record.get("command") else {})  # fmt: skip
+        for name, data in (("run.json", record), ("result.json", run.raw)):
+            if data:
+                text = json.dumps(hygiene.presentable(data, secrets), indent=1, ensure_ascii=False)
+                found[f"runs/{run.run_id}/{name}"] = text + "\n"
+    return found
+
+
+def _check_size(files):
+    sizes = {name: len(text.encode()) / 1e6 for name, text in files.items()}
+    if sum(sizes.values()) >= LIMIT_MB:
+        largest = max(sizes, key=sizes.get)
+        raise ValueError(
+            f"The published report would be {sum(sizes.values()):.1f} MB, and the limit is {LIMIT_MB} MB: show fewer "
+            f"or smaller pictures. The largest page is {largest} with {sizes[largest]:.1f} MB."
+        )
+
+
+def _write(files, target, published):
+    """Each file beside its place and renamed; the index last, and pages of ours that are no more go."""
+    if published and (target / "index.html").is_file() and _is_ours(target / "index.html"):
+        shutil.rmtree(target / "runs", ignore_errors=True)
+    for name in sorted(files, key=lambda name: name == "index.html"):
+        path = target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{uuid4().hex[:8]}.partial")
+        try:
+            partial.write_text(files[name], encoding="utf-8")
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+    for old in target.glob("*.html"):
+        if old.name not in files and _is_ours(old):
+            old.unlink()
+
+
+def _is_ours(path):
+    with open(path, encoding="utf-8", errors="replace") as page:
+        return _OURS in page.read(2000)

@@ -1,0 +1,132 @@
+"""Accessible HTML tables: a caption, headers with a scope, numbers that line up, and no silent gap."""
+
+import math
+from html import escape
+from numbers import Number
+
+from IPython.display import HTML
+
+from mosaiclib.reporting import measured
+from mosaiclib.reporting.links import run_link
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def table(data, caption, units=None, formats=None, missing=None, numbers_as_text=()) -> HTML:
+    """A table from a pandas DataFrame or a list of dicts; the first column names the rows.
+
+    units: {column: unit}, shown under the header. formats: {column: format spec such as ".1f"}.
+    missing: the command that fills empty cells (None or NaN); without it they show a dash.
+    numbers_as_text: columns whose numbers are names (a seed, a year): left aligned, no separators.
+    A value with `_repr_html_` (a link) is inserted as it is, everything else is escaped.
+    """
+    if hasattr(data, "to_dict"):
+        columns = [str(column) for column in data.columns]
+        rows = [dict(zip(columns, row, strict=True)) for row in data.itertuples(index=False, name=None)]
+    else:
+        rows = list(data)
+        columns = list(dict.fromkeys(str(key) for row in rows for key in row))
+    if not columns:
+        return HTML(f'<p class="caption">{escape(caption)}</p>')
+    units, formats = units or {}, formats or {}
+    numeric = {
+        column
+        for column in columns
+        if column not in numbers_as_text
+        and all(_is_number(row.get(column)) or _is_missing(row.get(column)) for row in rows)
+        and any(_is_number(row.get(column)) for row in rows)
+    }
+    head = "".join(_header(column, units.get(column), column in numeric) for column in columns)
+    body = []
+    for row in rows:
+        cells = []
+        for position, column in enumerate(columns):
+            value = row.get(column)
+            shown = _gap(missing) if _is_missing(value) else _shown(value, formats.get(column), column in numeric)
+            kind = ' class="number"' if column in numeric else ""
+            cells.append(f'<th scope="row">{shown}</th>' if position == 0 else f"<td{kind}>{shown}</td>")
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    return HTML(_whole(caption, f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"))
+
+
+def measured_table(rows, columns, caption="") -> HTML:
+    """Paper value | ours | difference | run, a line per number, grouped by the paper's rows.
+
+    rows and columns are those of `measured.Table`, so that `measured_table(**result)` shows a table's
+    result.json. Raises ValueError where they are not of that form.
+    """
+    record = measured.Table(rows=rows, columns=columns)
+    body = []
+    for row in record.rows:
+        body.append(f'<tbody><tr class="group"><th scope="rowgroup" colspan="5">{escape(row.label)}</th></tr>')
+        for column, cell in zip(record.columns, row.cells, strict=True):
+            if cell is not None:
+                body.append(_measured_line(column, cell))
+        body.append("</tbody>")
+    names = ("", "Paper", "Ours", "Difference", "Run")
+    head = "".join(_header(name, None, name in names[1:4]) for name in names)
+    return HTML(_whole(caption, f"<thead><tr>{head}</tr></thead>{''.join(body)}", "measured"))
+
+
+def _measured_line(column, cell):
+    decimals = max((_decimals(value) for value in (cell.paper, cell.ours) if value is not None), default=0)
+    unit = f' <span class="unit">{escape(cell.unit)}</span>' if cell.unit else ""
+    note = f'<span class="note">{escape(cell.note)}</span>' if cell.note else ""
+    paper = "not given" if cell.paper is None else f"{number(cell.paper)}{unit}"
+    line = f'<th scope="row">{escape(column)}{note}</th><td class="number">{paper}</td>'
+    if cell.ours is None:
+        return f'<tr>{line}<td class="gap" colspan="3">{_gap(cell.command, "not run")}</td></tr>'
+    difference = "" if cell.difference is None else number(cell.difference, f"+.{min(decimals, 3)}f")
+    link = run_link(cell.run).data if cell.run else "no run given"
+    ours = f'<td class="number ours">{number(cell.ours, f".{min(decimals, 3)}f")}{unit}</td>'
+    return f'<tr>{line}{ours}<td class="number">{difference}</td><td class="run">{link}</td></tr>'
+
+
+def number(value, spec=None) -> str:
+    """A number as text: thousands apart by a thin space, a true minus sign, at most 4 digits by default."""
+    if not math.isfinite(value):
+        return "not a number"
+    if spec is None:
+        spec = "," if float(value).is_integer() and abs(value) < 1e15 else ",.4g"
+        value = int(value) if spec == "," else value
+    return format(value, spec).replace(",", "\N{NARROW NO-BREAK SPACE}").replace("-", MINUS)
+
+
+def _whole(caption, inner, kind=""):
+    caption = f"<caption>{escape(caption)}</caption>" if caption else ""
+    label = ' role="region" tabindex="0"' + (' aria-label="Table, scrolls sideways"')
+    return f'<div class="scroll"{label}><table class="{("data " + kind).strip()}">{caption}{inner}</table></div>'
+
+
+def _header(name, unit, numeric):
+    unit = f'<span class="unit">{escape(unit)}</span>' if unit else ""
+    return f'<th scope="col"{" class=number" if numeric else ""}>{escape(name)}{unit}</th>' if name else "<td></td>"
+
+
+def _gap(command, reason="–"):
+    if command:
+        return f'<span class="gap">not run: <code>{escape(command)}</code></span>'
+    return f'<span class="gap">{escape(reason)}</span>'
+
+
+def _shown(value, spec, numeric):
+    if hasattr(value, "_repr_html_"):
+        return value._repr_html_()
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if _is_number(value) and (numeric or not spec):
+        return number(value, spec) if numeric or isinstance(value, float) else escape(str(value))
+    return escape(format(value, spec) if spec else str(value))
+
+
+def _is_number(value):
+    return isinstance(value, Number) and not isinstance(value, (bool, complex)) and math.isfinite(value)
+
+
+def _is_missing(value):
+    return value is None or (isinstance(value, float) and not math.isfinite(value))
+
+
+def _decimals(value):
+    text = f"{value:.6f}".rstrip("0")
+    return len(text.partition(".")[2])
