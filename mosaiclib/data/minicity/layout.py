@@ -7,6 +7,7 @@ import numpy as np
 
 from mosaiclib.data.minicity import ground, people, street, vehicles
 from mosaiclib.data.minicity.canvas import pick
+from mosaiclib.data.minicity.ground import FAR, LANE
 
 
 @dataclass
@@ -26,9 +27,7 @@ class Thing:
 
 
 def _square(x, z, radius):
-    return np.array(
-        [(x - radius, z - radius), (x + radius, z - radius), (x + radius, z + radius), (x - radius, z + radius)]
-    )
+    return np.array([(-radius, -radius), (radius, -radius), (radius, radius), (-radius, radius)]) + np.array([x, z])
 
 
 class Layout:
@@ -38,17 +37,10 @@ class Layout:
         self.canvas, self.rng, self.things = canvas, rng, []
         left, right = 1 + int(rng.random() < 0.3), int(rng.random() < 0.35)
         self.parked = rng.random(2) < 0.4
-        self.road = (
-            -ground.LANE * (left + 0.5) - 2.2 * self.parked[0],
-            ground.LANE * (right + 0.5) + 2.2 * self.parked[1],
-        )
+        self.road = (-LANE * (left + 0.5) - 2.2 * self.parked[0], LANE * (right + 0.5) + 2.2 * self.parked[1])
         self.pavement = rng.uniform(2.2, 3.6, 2)
         self.verge = np.where(rng.random(2) < 0.55, rng.uniform(1.0, 2.5, 2), 0)
-        self.lanes = [
-            0.0,
-            *(-ground.LANE * (i + 1) for i in range(left)),
-            *(ground.LANE * (i + 1) for i in range(right)),
-        ]
+        self.lanes = [LANE * i for i in (0, *range(-1, -left - 1, -1), *range(1, right + 1))]
         self.crossing = rng.uniform(17, 30) if rng.random() < 0.5 else None
         self.zebra = rng.uniform(8, 12) if rng.random() < 0.4 else None
         self.tram = rng.random() < 0.5
@@ -80,7 +72,7 @@ class Layout:
         self.plots = []
         for side in (-1, 1):
             x, z = self.outer(side)[0], 3.0
-            while z < ground.FAR:
+            while z < FAR:
                 if self.crossing and self.crossing - 6 < z < self.crossing + 5:
                     z = self.crossing + 5.0
                 far = z + rng.uniform(7, 13)
