@@ -144,7 +144,7 @@ def tree(canvas, rng, x, z):
         tones = np.tile([[0.6], [0.85]], (5, 1))
         canvas.paint(upright(x, z, np.array(skirts) * tall), leaf * tones, VEGETATION)
         return
-    count, crown = 10 if z < 25 else 6, rng.uniform(0.2, 0.3) * tall
+    count, crown = 9 if z < 20 else 5, rng.uniform(0.2, 0.3) * tall
     angle, reach = rng.uniform(0, 2 * np.pi, count), np.sqrt(rng.random(count))
     centres = np.stack([np.cos(angle) * reach * crown, tall * 0.68 + np.sin(angle) * reach * crown * 0.9], -1)
     order = np.argsort(centres[:, 1])
@@ -153,7 +153,7 @@ def tree(canvas, rng, x, z):
 
 def bushes(canvas, rng, x, z, length, height):
     """A row of bushes `length` metres wide that faces the camera."""
-    count = min(max(int(length / height * 1.6), 3), 6)
+    count = min(max(int(length / height * 1.6), 3), 5 if z < 40 else 3)
     centres = np.stack([np.linspace(-length / 2, length / 2, count), rng.uniform(0.3, 0.6, count) * height], -1)
     _foliage(canvas, rng, x, z, centres, rng.uniform(0.4, 0.6, count) * height, leaf_colour(rng))
 
