@@ -96,7 +96,7 @@ def _decays(variable):
 
 def _compile(model, recipe, steps):
     schedule = PolyDecay(recipe.learning_rate, steps, recipe.warmup_steps)
-    averaged = {"use_ema": recipe.ema > 0, "ema_momentum": recipe.ema or None}
+    averaged = {"name": "optimizer", "use_ema": recipe.ema > 0, "ema_momentum": recipe.ema or None}
     if recipe.optimizer == "adamw":
         optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay, **averaged)
         optimizer.exclude_from_weight_decay([v for v in model.trainable_variables if not _decays(v)])
@@ -133,7 +133,8 @@ def train(model, dataset, recipe, folder, report=None, stop_after=None):
     session.restore()
     last = min(recipe.epochs, stop_after or recipe.epochs)
     if session.epoch < last:
-        model.fit(batches, initial_epoch=session.epoch, epochs=last, verbose=0, callbacks=[session])
+        # The batches are shuffled by their own seed; Keras would shuffle them again with a random state of its own.
+        model.fit(batches, initial_epoch=session.epoch, epochs=last, verbose=0, shuffle=False, callbacks=[session])
     if (folder / BEST).exists():
         _assign(model.weights, read_arrays(folder / BEST), folder / BEST)
     return session.state
@@ -162,12 +163,12 @@ class _Session(keras.callbacks.Callback):
             raise ValueError(f"{path} was written by another recipe: remove it to start again.")
         _assign(self._variables(), arrays, path)
         self.state = state
-        self.batches.epoch = self.epoch
 
     def _variables(self):
         return [*self.network.weights, *self.network.optimizer.variables]
 
     def on_epoch_begin(self, epoch, logs=None):
+        self.batches.epoch = epoch
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):

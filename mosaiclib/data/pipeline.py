@@ -10,8 +10,9 @@ def scale_input(image):
 
 
 class TrainingBatches(keras.utils.PyDataset):
-    """Endless epochs over a split; what a batch holds depends on (seed, epoch, index) and nothing else.
+    """An epoch over a split; what a batch holds depends on (seed, epoch, index) and nothing else.
 
+    Set `epoch` before each epoch begins.
     Yields (float32 [B, h, w, 3] in [-1, 1], uint8 [B, h, w] train ids, 255 ignored). Samples that do not
     fill a last batch are left out of the epoch. The order is the same whatever the number of workers.
     """
@@ -38,6 +39,3 @@ class TrainingBatches(keras.utils.PyDataset):
     def _sample(self, number):
         generator = np.random.default_rng((self.seed, self.epoch, number))
         return self.augmentation(*self.dataset.read(self.samples[number]), generator)
-
-    def on_epoch_end(self):
-        self.epoch += 1

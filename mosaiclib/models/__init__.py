@@ -1,6 +1,6 @@
 """The networks, as functional Keras graphs: `build` makes one, `save` and `load` keep its weights."""
 
 from mosaiclib.models.build import build
-from mosaiclib.models.weights import initialise, load, load_card, save
+from mosaiclib.models.weights import Card, initialise, load, load_card, save
 
-__all__ = ["build", "initialise", "load", "load_card", "save"]
+__all__ = ["Card", "build", "initialise", "load", "load_card", "save"]

@@ -1,0 +1,119 @@
+"""Data: labels are never interpolated, order depends on the seed alone, hostile files are refused."""
+
+import zipfile
+
+import cv2
+import numpy as np
+import pytest
+
+from mosaiclib.data import camvid, datasets, fetch, images
+from mosaiclib.data.augment import Augmentation
+from mosaiclib.data.pipeline import TrainingBatches
+
+
+def test_augmentation_never_makes_a_new_id():
+    generator = np.random.default_rng(0)
+    for _ in range(60):
+        size = generator.integers(33, 140, 2)
+        ids = generator.choice(255, 3, replace=False).astype(np.uint8)
+        label = ids[generator.integers(0, 3, size)]
+        crop = tuple(int(side) for side in generator.integers(17, 150, 2))
+        _, found = Augmentation(crop)(np.zeros((*size, 3), np.uint8), label, generator)
+        assert found.shape == crop
+        assert set(np.unique(found)) <= {*ids.tolist(), 255}
+
+
+def test_picture_and_label_move_together():
+    """The picture carries the label's id as its grey value: away from edges both must still agree."""
+    generator = np.random.default_rng(1)
+    label = cv2.resize(generator.integers(1, 12, (6, 8), dtype=np.uint8), (161, 121), interpolation=cv2.INTER_NEAREST)
+    for _ in range(20):
+        image, moved = Augmentation((97, 113))(np.repeat(label[..., None] * 20, 3, 2), label, generator)
+        inside = cv2.erode((moved != 255).astype(np.uint8), np.ones((9, 9))) > 0
+        flat = cv2.dilate(moved, np.ones((5, 5))) == cv2.erode(moved, np.ones((5, 5)))
+        where = np.zeros_like(inside)
+        where[4:-4, 4:-4] = (inside & flat)[4:-4, 4:-4]
+        assert where.sum() > 500
+        np.testing.assert_allclose(image[where].mean(-1), moved[where] * 20.0, atol=1)
+
+
+def test_identity_augmentation_changes_nothing():
+    image = np.random.default_rng(2).integers(0, 256, (31, 45, 3), dtype=np.uint8)
+    label = np.random.default_rng(2).integers(0, 9, (31, 45), dtype=np.uint8)
+    found = Augmentation((31, 45), scale=(1, 1), flip=False)(image, label, np.random.default_rng(0))
+    np.testing.assert_array_equal(found[0], image)
+    np.testing.assert_array_equal(found[1], label)
+
+
+def test_batches_depend_on_seed_and_epoch_not_on_workers(tiny_dataset):
+    def batch(seed, epoch, workers):
+        batches = TrainingBatches(tiny_dataset, "train", Augmentation((40, 48)), 3, seed, workers)
+        batches.epoch = epoch
+        return batches[1][0]
+
+    np.testing.assert_array_equal(batch(5, 3, 1), batch(5, 3, 4))
+    assert not np.array_equal(batch(5, 3, 1), batch(5, 4, 1))
+    assert not np.array_equal(batch(5, 3, 1), batch(6, 3, 1))
+
+
+@pytest.fixture
+def camvid_zip(tmp_path):
+    def make(extra=()):
+        path = tmp_path / "camvid.zip"
+        with zipfile.ZipFile(path, "w") as file:
+            for split in ("train", "val", "test"):
+                images.write_png(tmp_path / "i.png", np.full((36, 48, 3), 90, np.uint8))
+                images.write_png(tmp_path / "l.png", np.full((36, 48), 11 if split == "val" else 4, np.uint8))
+                file.write(tmp_path / "i.png", f"{split}/0001.png")
+                file.write(tmp_path / "l.png", f"{split}annot/0001.png")
+            for name in extra:
+                file.writestr(name, "x")
+        return path
+
+    return make
+
+
+def test_camvid_reads_a_zip_and_ignores_void(camvid_zip, tmp_path, monkeypatch):
+    monkeypatch.setenv("MOSAIC_DATA", str(tmp_path / "data"))
+    data = datasets.get("camvid", camvid_zip())
+    assert data.read(data.split("train")[0])[1].max() == 4
+    assert set(np.unique(data.read(data.split("val")[0])[1])) == {255}
+    assert not data.shareable and not data.synthetic
+
+
+@pytest.mark.parametrize("member", ["../escape.png", "/etc/passwd", "train/../../x.png", "train/run.sh"])
+def test_a_hostile_archive_is_refused_whole(member, camvid_zip, tmp_path, monkeypatch):
+    monkeypatch.setenv("MOSAIC_DATA", str(tmp_path / "data"))
+    with pytest.raises(ValueError, match="which the CamVid archive does not"):
+        camvid.samples(camvid_zip([member]), "train")
+    assert not (tmp_path / "data").exists() and not (tmp_path / "escape.png").exists()
+
+
+def test_bad_files_are_named(tiny_dataset, tmp_path):
+    sample = tiny_dataset.split("train")[0]
+    images.write_png(sample.label_path, np.full((72, 88), 77, np.uint8))
+    with pytest.raises(ValueError, match=r"0_label\.png holds the id 77"):
+        tiny_dataset.read(sample)
+    images.write_png(sample.label_path, np.zeros((9, 9), np.uint8))
+    with pytest.raises(ValueError, match="is 9x9, but its picture is 88x72"):
+        tiny_dataset.read(sample)
+    sample.image_path.write_bytes(sample.image_path.read_bytes()[:99])
+    with pytest.raises(ValueError, match=r"0_image\.png is not a readable"):
+        tiny_dataset.read(sample)
+
+
+def test_missing_files_say_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("MOSAIC_DATA", str(tmp_path))
+    monkeypatch.delenv("MOSAIC_MIRROR", raising=False)
+    with pytest.raises(fetch.NotAvailable, match="MOSAIC_MIRROR"):
+        datasets.get("camvid").split("train")
+    with pytest.raises(ValueError, match="Did you mean camvid"):
+        datasets.get("canvid")
+
+
+def test_a_mirror_with_a_wrong_file_is_not_believed(tmp_path, monkeypatch):
+    (tmp_path / "mlperf").mkdir()
+    (tmp_path / "mlperf" / "mosaic_r4_uint8.tflite").write_bytes(b"something else")
+    monkeypatch.setenv("MOSAIC_MIRROR", str(tmp_path))
+    with pytest.raises(ValueError, match="sha256 differs"):
+        fetch.fetch("mlperf/mosaic_r4_uint8.tflite")

@@ -1,0 +1,104 @@
+"""Training: resuming is bitwise, the schedule and loss follow their formulas."""
+
+import keras
+import numpy as np
+import pytest
+
+from mosaiclib import models, specs, training
+from mosaiclib.models import blocks
+
+SPEC = specs.mosaic(m=32, f=8, d=8, bins=(1, 2), skips="8-C, 4-S")
+
+
+def mosaic(size, classes):
+    return models.build(SPEC, size, classes)
+
+
+def small(size, classes):
+    """Three layers: enough for everything that training keeps between sessions, and quick to compile."""
+    image = keras.Input((*size, 3))
+    x = blocks.conv(image, 8, "stem", kernel=3, stride=2)
+    x = blocks.depthwise(x, "spatial.depthwise")
+    return keras.Model(image, blocks.classifier(x, classes, "classifier"))
+
+
+def recipe(**changes):
+    values = {"epochs": 4, "batch_size": 2, "crop": (48, 64), "learning_rate": 0.01, "ema": 0.9, "seed": 3}
+    return training.Recipe(**(values | changes))
+
+
+def trained(dataset, folder, plan, stops, build=small):
+    """Trains in as many sessions as there are stops, each with a network built anew."""
+    for stop in stops:
+        keras.utils.set_random_seed(11)
+        network = build(plan.crop, len(dataset.classes))
+        outcome = training.train(network, dataset, plan, folder, stop_after=stop)
+    return network, outcome
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "build"),
+    [("sgd", small), ("adamw", small), pytest.param("sgd", mosaic, marks=pytest.mark.slow)],
+)
+def test_resumed_training_is_bitwise_the_straight_one(tiny_dataset, tmp_path, optimizer, build):
+    plan = recipe(optimizer=optimizer)
+    straight, first = trained(tiny_dataset, tmp_path / "straight", plan, [4], build)
+    resumed, second = trained(tiny_dataset, tmp_path / "resumed", plan, [1, 4], build)
+    timeless = [
+        [{k: r[k] for k in ("epoch", "loss", "val_miou", "learning_rate")} for r in o["history"]]
+        for o in (first, second)
+    ]
+    assert timeless[0] == timeless[1]
+    assert first["best_val_miou"] == second["best_val_miou"]
+    checkpoints = [training.read_arrays(tmp_path / name / training.CHECKPOINT) for name in ("straight", "resumed")]
+    for key in checkpoints[0].keys() - {"state"}:
+        np.testing.assert_array_equal(checkpoints[0][key], checkpoints[1][key], err_msg=key)
+    for a, b in zip(straight.weights, resumed.weights, strict=True):
+        np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(tiny_dataset, tmp_path):
+    trained(tiny_dataset, tmp_path, recipe(), [1])
+    with pytest.raises(ValueError, match="another recipe"):
+        trained(tiny_dataset, tmp_path, recipe(learning_rate=0.02), [2])
+
+
+def test_a_damaged_checkpoint_is_refused(tiny_dataset, tmp_path):
+    trained(tiny_dataset, tmp_path, recipe(), [1])
+    checkpoint = tmp_path / training.CHECKPOINT
+    checkpoint.write_bytes(checkpoint.read_bytes()[:5000])
+    with pytest.raises(ValueError, match="not a readable HDF5"):
+        trained(tiny_dataset, tmp_path, recipe(), [2])
+
+
+def test_loss_ignores_255_and_averages_over_the_rest():
+    generator = np.random.default_rng(4)
+    logits = generator.normal(size=(2, 6, 10, 5)).astype("float32")
+    labels = generator.integers(0, 5, (2, 6, 10)).astype("uint8")
+    labels[generator.random(labels.shape) < 0.3] = 255
+    shifted = logits - logits.max(-1, keepdims=True)
+    log_softmax = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+    expected = -np.mean(
+        [log_softmax[index][labels[index]] for index in np.ndindex(labels.shape) if labels[index] != 255]
+    )
+    assert float(training.segmentation_loss(labels, logits)) == pytest.approx(expected, rel=1e-5)
+    assert float(training.segmentation_loss(np.full_like(labels, 255), logits)) == 0
+
+
+def test_poly_schedule_with_warmup():
+    schedule = training.PolyDecay(0.1, steps=100, warmup_steps=10)
+    assert float(schedule(4)) == pytest.approx(0.1 * (1 - 0.04) ** 0.9 * 0.5, rel=1e-5)
+    assert float(schedule(60)) == pytest.approx(0.1 * 0.4**0.9, rel=1e-5)
+    assert float(schedule(100)) == 0
+
+
+def test_weight_decay_spares_depthwise_kernels_batch_norms_and_biases():
+    model = mosaic((48, 64), 4)
+    decayed = {v.path for v in model.trainable_variables if training._decays(v)}
+    assert "mnmh.block3.expand.conv/kernel" in decayed and "mosaic.encoder.projection.conv/kernel" in decayed
+    assert not any("bn/" in path or "/bias" in path or ".depthwise.conv" in path for path in decayed)
+
+
+def test_learning_rate_too_high_ends_with_a_sentence(tiny_dataset, tmp_path):
+    with pytest.raises(ValueError, match="lower the learning rate"):
+        trained(tiny_dataset, tmp_path, recipe(learning_rate=1e30, ema=0.0), [4])
