@@ -9,15 +9,15 @@ _TEXT = """a abbr b blockquote br caption code col colgroup dd del details div d
 h5 h6 hr i img ins kbd li mark meter ol p pre q s samp section small span strong sub summary sup table tbody td tfoot
 th thead time tr u ul var wbr"""
 _SVG = "svg g path rect circle ellipse line polyline polygon text tspan title desc defs"
-_ELEMENTS = set(f"{_TEXT} {_SVG}".split())
 # What these hold is no text to show; any other unknown element is unwrapped.
-_DROPPED = """script style template iframe object embed applet noscript head link meta base audio video canvas
-image use foreignobject math form textarea select""".split()
-_ATTRIBUTES = set(
-    """alt class colspan data-licence data-shareable datetime dir headers height href id lang max min open role rowspan
-    scope src style tabindex title value width
-    viewbox d x y x1 x2 y1 y2 dx dy cx cy r rx ry points transform fill stroke stroke-width opacity text-anchor""".split()
-)
+_NO_TEXT = """script style template iframe object embed applet noscript head link meta base audio video canvas image
+use foreignobject math form textarea select"""
+_TEXT_ATTRIBUTES = """alt class colspan data-licence data-shareable datetime dir headers height href id lang max min
+open role rowspan scope src style tabindex title value width"""
+_SVG_ATTRIBUTES = """viewbox d x y x1 x2 y1 y2 dx dy cx cy r rx ry points transform fill stroke stroke-width opacity
+text-anchor"""
+_ELEMENTS = {*_TEXT.split(), *_SVG.split()}
+_ATTRIBUTES = {*_TEXT_ATTRIBUTES.split(), *_SVG_ATTRIBUTES.split()}
 _PICTURE = re.compile(r"data:image/(png|jpeg|gif|webp|svg\+xml);base64,[A-Za-z0-9+/=\s]*")
 _LINK = re.compile(r"(https?://|mailto:|#|[\w.%-]+(/[\w.%-]+)*(#|$))", re.IGNORECASE)
 _STYLE_RISK = re.compile(r"url|image|import|expression|\\|/\*|@|position|content", re.IGNORECASE)
@@ -32,7 +32,7 @@ def clean(soup):
     """Removes from a tree, in place, whatever is not on the list. Pictures stay only as data URIs."""
     for text in soup.find_all(string=lambda text: isinstance(text, (Comment, PreformattedString))):
         text.extract()
-    for element in soup.find_all(_DROPPED):
+    for element in soup.find_all(_NO_TEXT.split()):
         element.decompose()
     for element in soup.find_all(True):
         if element.name not in _ELEMENTS:

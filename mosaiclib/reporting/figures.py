@@ -23,6 +23,9 @@ IGNORE = 255
 IGNORED_COLOUR = (0, 0, 0)
 CORRECT, WRONG = (222, 226, 230), (213, 94, 0)
 
+# A mesh of more cells could be a photograph; a confusion matrix of 32 classes or a colour bar has fewer.
+MOST_CELLS = 4096
+
 # Drawn in this colour, text and axes follow the reader's light or dark page.
 INK = "#24292f"
 _SVG_COLOURS = "<style>:root{color:#24292f}@media(prefers-color-scheme:dark){:root{color:#d7dce1}}</style>"
@@ -60,14 +63,13 @@ def style():
 def figure(fig, alt, caption="", shareable=None) -> HTML:
     """A matplotlib figure (or what has one, as seaborn's grids do) as SVG, and closes it.
 
-    A figure that holds a raster picture becomes PNG, and may be published only with shareable=True: nobody
-    can tell a heat map from a photograph once it is drawn.
+    One that holds a raster picture, or a mesh as fine as one, becomes PNG and may be published only with
+    shareable=True: nobody can tell a heat map from a photograph once it is drawn.
     """
-    import matplotlib.image
     from matplotlib import pyplot
 
     fig = getattr(fig, "figure", fig)
-    raster = bool(fig.findobj(matplotlib.image._ImageBase))
+    raster = bool(fig.findobj(_is_raster))
     buffer = io.BytesIO()
     if raster:
         fig.savefig(buffer, format="png", dpi=2 * fig.dpi, facecolor="white", bbox_inches="tight")
@@ -80,6 +82,16 @@ def figure(fig, alt, caption="", shareable=None) -> HTML:
     pyplot.close(fig)
     width = round(fig.get_size_inches()[0] * 96)
     return _picture(uri, alt, caption, not raster if shareable is None else shareable, kind=kind, width=width)
+
+
+def _is_raster(artist):
+    from matplotlib.collections import QuadMesh
+    from matplotlib.image import AxesImage, FigureImage
+
+    if isinstance(artist, QuadMesh):
+        artist.set_rasterized(False)
+        return np.size(artist.get_array()) > MOST_CELLS
+    return isinstance(artist, (AxesImage, FigureImage))
 
 
 # === Pictures ===

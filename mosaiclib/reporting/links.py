@@ -8,7 +8,7 @@ from IPython.display import HTML
 
 
 def page_name(run_id) -> str:
-    """The page of a run "stage/row": `stage-row.html`; other characters become "-" and a hash tells such names apart."""
+    """The page of a run "stage/row": `stage-row.html`; other characters become "-", and a hash tells them apart."""
     plain = run_id.replace("/", "-")
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip(".-") or "run"
     if safe != plain or len(safe) > 100 or safe.lower() == "index":

@@ -4,16 +4,22 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 
+from mosaiclib.reporting import figures
+
+figures.style()
+
 
 def learning_curve(history):
     """Loss and val mIoU by epoch. history: a data frame with epoch, loss, val_miou (missing where not measured)."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-    sns.lineplot(history, x="epoch", y="loss", ax=left, marker="o", markersize=4)
-    left.set(title="Training loss", xlabel="epoch", ylabel="cross-entropy, nats", ylim=(0, None))
+    figure, (upper, lower) = plt.subplots(2, 1, figsize=(6.4, 6.4), sharex=True)
+    sns.lineplot(history, x="epoch", y="loss", ax=upper, marker="o", markersize=5, markeredgewidth=0)
+    upper.set(title="Training loss", xlabel="", ylabel="cross-entropy, nats", ylim=(0, None))
     measured = history.dropna(subset="val_miou")
-    sns.lineplot(x=measured.epoch, y=100 * measured.val_miou.astype(float), ax=right, marker="o", markersize=4)
-    right.set(title="Validation", xlabel="epoch", ylabel="mIoU, %", ylim=(0, 100))
-    for axes in (left, right):
+    miou = 100 * measured.val_miou.astype(float)
+    sns.lineplot(x=measured.epoch, y=miou, ax=lower, marker="o", markersize=5, markeredgewidth=0)
+    lower.set(title="Validation", xlabel="epoch", ylabel="mIoU, %", ylim=(0, 100))
+    for axes in (upper, lower):
+        axes.grid(axis="x", visible=False)
         axes.xaxis.get_major_locator().set_params(integer=True)
     return figure
 
@@ -22,16 +28,17 @@ def class_bars(per_class_iou, palette):
     """IoU of each class as bars in the legend's colours, best first. per_class_iou: {name: 0..1 or None}."""
     colours = dict(zip(per_class_iou, np.asarray(palette) / 255, strict=False))
     known = sorted(((iou, name) for name, iou in per_class_iou.items() if iou is not None), reverse=True)
-    figure, axes = plt.subplots(figsize=(8, 0.8 + 0.27 * len(known)), layout="constrained")
+    figure, axes = plt.subplots(figsize=(6.8, 0.9 + 0.3 * len(known)))
     bars = axes.barh(
         [name for _, name in known],
         [100 * iou for iou, _ in known],
         color=[colours[name] for _, name in known],
-        edgecolor="0.4",
-        linewidth=0.6,
+        edgecolor="0.5",
+        linewidth=0.8,
     )
     axes.bar_label(bars, fmt="%.0f", padding=3)
     axes.set(xlabel="IoU, %", xlim=(0, 105))
+    axes.grid(axis="y", visible=False)
     axes.invert_yaxis()
     return figure
 
@@ -43,11 +50,12 @@ def confusion(counts, classes):
     percent = 100 * np.divide(counts, totals, where=totals > 0, out=np.zeros_like(counts))
     text = np.where(percent >= 1, np.round(percent).astype(int).astype(str), "")
     side = 2.5 + 0.36 * len(classes)
-    figure, axes = plt.subplots(figsize=(side + 1, side), layout="constrained")
+    figure, axes = plt.subplots(figsize=(side + 1, side))
     sns.heatmap(
-        percent, annot=text, fmt="", cmap="crest", vmin=0, vmax=100, square=True, linewidths=0.4,
-        xticklabels=classes, yticklabels=classes, annot_kws={"size": 7}, cbar_kws={"label": "%", "shrink": 0.6}, ax=axes,
+        percent, annot=text, fmt="", cmap="crest", vmin=0, vmax=100, square=True, linewidths=0.4, annot_kws={"size": 9},
+        xticklabels=classes, yticklabels=classes, cbar_kws={"label": "%", "shrink": 0.6}, ax=axes,
     )  # fmt: skip
+    axes.collections[0].colorbar.solids.set_edgecolor("face")
     axes.set(xlabel="predicted class", ylabel="true class")
     axes.tick_params(axis="x", rotation=90)
     axes.tick_params(axis="y", rotation=0)

@@ -56,9 +56,9 @@ def curves(runs):
         best = ", ".join(f"{run.run_id} {100 * run.result.best_val_miou:.1f} %" for run in shown
                          if _known(run.result.best_val_miou))  # fmt: skip
         plots = [
-            _curve(shown, "val_miou", 100, "mIoU on the val split, %", f"Validation mIoU by epoch on {dataset}; best: {best}"),
+            _curve(shown, "val_miou", 100, "mIoU on the val split, %", f"mIoU by epoch on {dataset}; best: {best}"),
             _curve(shown, "loss", 1, "training loss, nats", f"Training loss by epoch on {dataset}"),
-        ]  # fmt: skip
+        ]
         left = len(trained) - len(shown)
         found.append(
             {
@@ -134,7 +134,7 @@ def _iou_line(name, values, kind=""):
     cells = []
     for value in values:
         if not _known(value):
-            cells.append('<td class="number"><span class="gap">absent</span></td>')
+            cells.append('<td class="number"><span class="absent">absent</span></td>')
             continue
         width = min(max(100 * value, 0), 100)
         bar = f'<span class="share"><span style="width:{width:.1f}%"></span></span>'
@@ -177,7 +177,7 @@ def timings(runs):
                     "± std": timing.std_ms,
                     "median": timing.median_ms,
                     "p90": timing.p90_ms,
-                    "runs": timing.n,
+                    "repeats": timing.n,
                     "verdict": timing.verdict,
                     "run": run_link(run.run_id, run.run_id.split("/", 1)[1]),
                 }

@@ -9,6 +9,7 @@ from IPython.display import HTML
 from mosaiclib.reporting import measured
 from mosaiclib.reporting.links import run_link
 
+LONGEST_UNBROKEN = 28
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -43,7 +44,8 @@ def table(data, caption, units=None, formats=None, missing=None, numbers_as_text
         for position, column in enumerate(columns):
             value = row.get(column)
             shown = _gap(missing) if _is_missing(value) else _shown(value, formats.get(column), column in numeric)
-            kind = ' class="number"' if column in numeric else ""
+            short = position and isinstance(value, str) and len(value) <= LONGEST_UNBROKEN
+            kind = ' class="number"' if column in numeric else ' class="short"' if short else ""
             cells.append(f'<th scope="row">{shown}</th>' if position == 0 else f"<td{kind}>{shown}</td>")
         body.append(f"<tr>{''.join(cells)}</tr>")
     return HTML(_whole(caption, f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"))
