@@ -148,7 +148,13 @@ def _run_notebook(notebook, values, folder, scratch):
     output = folder / "notebook.ipynb"
     try:
         papermill.execute_notebook(
-            str(ROOT / notebook), str(output), values, kernel_name="python3", cwd=str(ROOT), progress_bar=False
+            str(ROOT / notebook),
+            str(output),
+            values,
+            kernel_name="python3",
+            cwd=str(ROOT),
+            progress_bar=False,
+            extra_arguments=["--IPKernelApp.log_level=40"],  # its start-up warnings are no news to a user
         )
     finally:
         for name, value in before.items():
