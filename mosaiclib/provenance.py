@@ -66,6 +66,6 @@ def fingerprint(paths):
     """A sha256 over the names and contents of files, in a fixed order."""
     digest = hashlib.sha256()
     for path in sorted(Path(p).resolve() for p in paths):
-        digest.update(f"{path.relative_to(ROOT)}\0".encode())
+        digest.update(f"{os.path.relpath(path, ROOT)}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()

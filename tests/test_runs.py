@@ -1,0 +1,114 @@
+"""Failure is loud: whatever kills a run, run.json says failed and why, and nothing half-written is read."""
+
+import contextlib
+import json
+
+import nbformat
+import pytest
+
+from mosaiclib import parameters, profiles, runs
+
+PARAMETERS = 'count: int = 3  # how many\nname: str = "x"  # what\nrate: float = 0.5  # per second'
+
+
+@pytest.fixture
+def run_notebook(tmp_path, monkeypatch):
+    """Runs a notebook of a parameters cell and the given cells; returns (run.json, folder)."""
+    monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path / "reports"))
+
+    def run(*cells, **values):
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in (PARAMETERS, *cells)])
+        notebook.cells[0].metadata["tags"] = ["parameters"]
+        notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "", "language": "python"}}
+        nbformat.write(notebook, tmp_path / "n.ipynb")
+        plan = profiles.PlannedRun.model_construct(
+            notebook=str(tmp_path / "n.ipynb"), description="", parameters=values, about_s=1
+        )
+        profile = profiles.Profile.model_construct(name="p", title="", description="", runs={"data/x": plan})
+        with contextlib.suppress(runs.RunFailed):
+            runs.execute(profile, "data/x")
+        folder = runs.folder_of("p", "data/x")
+        return json.loads((folder / "run.json").read_text()), folder
+
+    return run
+
+
+START = 'from mosaiclib import runs\nrun = runs.start("data", globals())'
+FINISH = 'run.finish({"count": count, "rate": rate})'
+
+
+def test_a_run_that_finishes(run_notebook):
+    record, folder = run_notebook(START, FINISH, count=5, rate=2)
+    assert (record["status"], record["reason"]) == ("done", None)
+    assert runs.result_of("p", "data/x") == {"count": 5, "rate": 2}
+    assert record["wall_s"] > 0 and record["peak_memory_mb"] > 10 and record["machine"]["cores"]
+    assert [path.name for path in folder.parent.iterdir()] == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        ([START, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", FINISH], "The kernel died"),
+        ([START, FINISH, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"], "The kernel died"),
+        ([START, FINISH, "1 / 0"], "ZeroDivisionError: division by zero"),
+        ([START, 'raise OSError(28, "No space left on device")', FINISH], "No space left on device"),
+        ([START], "result.json was not written"),
+        ([START, 'run.finish({"x": float("nan")})'], "not JSON compliant"),
+    ],
+)
+def test_runs_that_do_not_finish(run_notebook, cells, reason):
+    record, folder = run_notebook(*cells)
+    assert record["status"] == "failed" and reason in record["reason"]
+    assert not (folder / "result.json").exists()
+    assert runs.result_of("p", "data/x") is None
+
+
+def test_a_failure_replaces_an_earlier_success(run_notebook):
+    run_notebook(START, FINISH)
+    record, folder = run_notebook(START, "1 / 0")
+    assert record["status"] == "failed" and not (folder / "result.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"cuont": 1}, "Unknown parameter 'cuont'. Did you mean 'count'?"),
+        ({"count": "five"}, "'count' must be int"),
+        ({"count": True}, "'count' must be int"),
+        ({"api_token": "t"}, "looks like a secret"),
+    ],
+)
+def test_bad_parameters_stop_before_any_cell(run_notebook, values, reason):
+    record, folder = run_notebook("raise SystemError('a cell ran')", **values)
+    assert reason in record["reason"] and not (folder / "notebook.ipynb").exists()
+
+
+def test_bad_parameters_stop_a_notebook_that_papermill_runs_by_hand():
+    namespace = {"__annotations__": {"count": int, "name": str}, "count": 3, "name": "x"}
+    assert parameters.from_namespace(namespace) == {"count": 3, "name": "x"}
+    with pytest.raises(ValueError, match="Did you mean 'count'"):
+        parameters.from_namespace({**namespace, "cout": 4})
+    with pytest.raises(ValueError, match="'name' must be str"):
+        parameters.from_namespace({**namespace, "name": 4})
+
+
+def test_profiles_name_their_mistakes(tmp_path):
+    def load(text):
+        (tmp_path / "p.yaml").write_text("title: t\ndescription: d\nruns:\n" + text)
+        return profiles.load(tmp_path / "p.yaml")
+
+    good = "  data/a: {notebook: notebooks/10_data.ipynb, description: x}\n"
+    assert list(load(good).runs) == ["data/a"]
+    for text, message in (
+        ("  data/a: {notebook: notebooks/nope.ipynb, description: x}", "no notebook"),
+        ("  cook/a: {notebook: notebooks/10_data.ipynb, description: x}", "is no run"),
+        ("  data/../a: {notebook: notebooks/10_data.ipynb, description: x}", "is no run"),
+        ("  data/a: {notebook: notebooks/10_data.ipynb, description: x, parametres: {}}", "parametres"),
+        (good + "  data/b: {notebook: notebooks/10_data.ipynb, description: x, parameters: {a: 'run:data/c/w'}}",
+         "needs 'data/c'"),
+        ("  data/a: [", "not valid YAML"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            load(text)
+    with pytest.raises(ValueError, match="quick"):
+        profiles.load("quack")
