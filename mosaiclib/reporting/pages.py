@@ -1,5 +1,6 @@
 """The page of one run: its executed notebook, loud where it failed, with where its numbers come from."""
 
+import logging
 import re
 from functools import cache
 from pathlib import Path
@@ -120,11 +121,14 @@ def _style():
 def _exporter():
     from nbconvert import HTMLExporter
 
+    log = logging.getLogger(__name__)
+    log.setLevel(logging.ERROR)  # nbconvert warns of pictures without a text; `clean` gives them one
     kinds = ["text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/plain"]
     return HTMLExporter(
         template_name="notebook",
         extra_template_basedirs=[str(TEMPLATES)],
         exclude_anchor_links=True,
+        log=log,
         config={"NbConvertBase": {"display_data_priority": kinds}},
     )
 

@@ -27,7 +27,7 @@ def publishable(html, files) -> str:
             element.replace_with(note)
         elif element.name in ("image", "use", "object", "embed", "iframe", "canvas", "video", "script"):
             element.decompose()
-        elif element.name not in ("link", "style"):
+        elif element.name not in ("link", "meta", "style"):  # these are the template's
             for name, value in list(element.attrs.items()):
                 if "data:" in str(value).lower() and not (element.name == "img" and name == "src"):
                     del element[name]

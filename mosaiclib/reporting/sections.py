@@ -175,10 +175,10 @@ def timings(runs):
                     "threads": timing.threads,
                     "mean": timing.mean_ms,
                     "± std": timing.std_ms,
+                    "verdict": timing.verdict,
                     "median": timing.median_ms,
                     "p90": timing.p90_ms,
                     "repeats": timing.n,
-                    "verdict": timing.verdict,
                     "run": run_link(run.run_id, run.run_id.split("/", 1)[1]),
                 }
             )

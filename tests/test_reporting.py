@@ -1,0 +1,493 @@
+"""The report: stands alone, escapes, survives garbage, is loud about failures, and publishes no photograph."""
+
+import base64
+import io
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import nbformat
+import numpy as np
+import pytest
+from nbformat import v4
+from PIL import Image
+
+from mosaiclib.reporting import figures, measured, pages, site
+from mosaiclib.reporting.links import page_name
+
+EVIL = '<script>alert("1")</script>'
+PALETTE = [(128, 64, 128), (244, 35, 232), (70, 130, 180)]
+
+
+def shown(html):
+    return v4.new_output("display_data", data={"text/html": html._repr_html_(), "text/plain": "<HTML>"})
+
+
+def printed(text, name="stdout"):
+    return v4.new_output("stream", name=name, text=text)
+
+
+def notebook(*outputs, text="# Train a network\n\nWhat it does."):
+    code = v4.new_code_cell("x = 1", execution_count=1, outputs=list(outputs))
+    return v4.new_notebook(cells=[v4.new_markdown_cell(text), code])
+
+
+def write_run(root, run_id, nb=None, result=None, **record):
+    folder = root / "runs" / run_id
+    folder.mkdir(parents=True)
+    nbformat.write(nb or notebook(), folder / "notebook.ipynb")
+    stage, row = run_id.split("/")
+    standard = {
+        "status": "done", "reason": None, "stage": stage, "row": row, "profile": "quick", "wall_s": 12.5,
+        "parameters": {"epochs": 2}, "dirty": False, "commit": "c0ffee" * 6, "command": "papermill n.ipynb",
+    }  # fmt: skip
+    record = standard | record
+    (folder / "run.json").write_text(json.dumps(record))
+    if record["status"] == "done":
+        (folder / "result.json").write_text(json.dumps({"synthetic": True} if result is None else result))
+    return folder
+
+
+def training(**changes):
+    history = [{"epoch": 1, "loss": 2.0, "val_miou": None}, {"epoch": 2, "loss": 1.0, "val_miou": 0.5}]
+    return {"model": "m", "dataset": "minicity", "synthetic": True, "seed": 0, "best_val_miou": 0.5,
+            "history": history} | changes  # fmt: skip
+
+
+def evaluation(names=("road", "sky"), **changes):
+    per_class = {name: None if i else 0.4321 for i, name in enumerate(names)}
+    standard = {
+        "model": "m", "dataset": "minicity", "synthetic": True, "split": "val", "rule": "cityscapes", "n_images": 3,
+        "miou": 0.5612, "per_class_iou": per_class,
+    }  # fmt: skip
+    return standard | changes
+
+
+def plan(*run_ids):
+    return [(*run_id.split("/"), "notebooks/x.ipynb", f"About {run_id}", f"mosaic run {run_id}") for run_id in run_ids]
+
+
+def noise(seed, height=37, width=53):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
+
+
+def png(pixels):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "png")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def data_uris(text):
+    """Every data URI in a text, wherever it stands: (media type, bytes)."""
+    found = re.findall(r"data:([\w.+-]+/[\w.+-]+)[^,\"'\s]*,([A-Za-z0-9+/=%]*)", text)
+    return [(kind, base64.b64decode(body[: len(body) // 4 * 4])) for kind, body in found]
+
+
+def decoded(picture):
+    (_, content) = data_uris(picture._repr_html_())[0]
+    return Image.open(io.BytesIO(content))
+
+
+class Outline(HTMLParser):
+    """What a browser would take from a page, by the standard library's parser."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture
+def full(tmp_path):
+    """A profile with every section of the index, whose notebooks try to reach outside."""
+    root = tmp_path / "quick"
+    reaching = notebook(
+        v4.new_output("display_data", data={"text/html": """
+            <link rel="stylesheet" href="https://evil.example/a.css"><script src="https://evil.example/a.js"></script>
+            <style>@import "https://evil.example/b.css";</style><div style="background:url(https://evil.example/c.png)">x</div>
+            <img src="https://evil.example/d.png"><img src="e.png"><iframe src="https://evil.example"></iframe>
+            <svg><image href="https://evil.example/f.png"/></svg><p onclick="evil()">text</p>
+            <a href="javascript:evil()">no</a><h1>Second</h1>"""}),
+        v4.new_output("display_data", data={"image/png": png(noise(0))}),
+        text="# Train\n\nSee [the paper](https://arxiv.org/abs/2112.11623). ![x](https://evil.example/g.png)",
+    )  # fmt: skip
+    write_run(root, "train/a", reaching, training())
+    write_run(root, "evaluate/a", notebook(text="No heading."), evaluation())
+    write_run(root, "latency/a", result={"measurements": [{"file": "a.tflite", "runtime": "r", "mean_ms": 5.25}]})
+    write_run(root, "export/a", result={"model": "m", "files": [{"precision": "int8", "file": "a.tflite"}]})
+    cells = {"MOSAIC": [measured.cell(60.1, 59.83, "%", "evaluate/a"), measured.cell(116, None, "ms", command="go")]}
+    write_run(root, "tables/table_7", result=measured.table(["mIoU", "CPU"], cells))
+    picture = {"title": "A street", "credit": "CC0", "photo": "p.png", "overlay": "o.png", "shareable": True}
+    folder = write_run(root, "pictures/r4", result={"images": [picture], "legend": [{"name": "sky", "rgb": [1, 2, 3]}]})
+    for name in ("p.png", "o.png"):
+        Image.fromarray(noise(1)).save(folder / name)
+    ids = ("pictures/r4", "train/a", "train/b", "evaluate/a", "export/a", "latency/a", "tables/table_7")
+    return root, plan(*ids)
+
+
+# === Every page ===
+
+
+def test_pages_stand_alone_and_are_accessible(full, tmp_path):
+    root, planned = full
+    site.build_site(root, "Quick look", planned)
+    site.build_site(root, "Quick look", planned, publish=tmp_path / "published")
+    written = [*root.glob("*.html"), *(tmp_path / "published").glob("*.html")]
+    assert len(written) == 2 * 7
+    assert not list(root.rglob("*.partial"))
+    for path in written:
+        text = path.read_text(encoding="utf-8")
+        outline = Outline(text)
+        assert [len(outline.all(tag)) for tag in ("h1", "script", "iframe", "object", "base")] == [1, 0, 0, 0, 0], path
+        assert outline.all("html") == [{"lang": "en"}]
+        assert any(meta.get("name") == "viewport" for meta in outline.all("meta"))
+        policy = [
+            meta["content"] for meta in outline.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"
+        ]
+        assert policy[0].startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'")
+        assert all(image["alt"].strip() and image["src"].startswith("data:image/") for image in outline.all("img"))
+        for tag, attributes in outline.elements:
+            assert not [name for name in attributes if name.startswith("on") or name in ("srcset", "xlink:href")]
+            for name in ("src", "href"):
+                if tag != "a" and name in attributes:
+                    assert attributes[name].startswith("data:"), (path, tag)
+        for link in outline.all("a"):
+            href = link.get("href", "").split("#")[0]
+            assert not href or href.startswith("https://arxiv.org/") or (path.parent / href).is_file(), (path, href)
+        rest = re.sub(r'<a href="https?://[^"]*"', "", text)
+        assert not re.search(r"https?://|@import|url\(|evil", rest), path
+    index = (root / "index.html").read_text(encoding="utf-8")
+    for expected in (
+        "−0.27",
+        "59.83",
+        "43.2",
+        "56.1",
+        "not run: <code>go</code>",
+        "absent",
+        "5.2",
+        "best val mIoU 50.0",
+    ):
+        assert expected in index, expected
+    assert index.index("What the authors") < index.index("The paper's numbers") < index.index(">Training</h2>")
+    assert index.count("synthetic pictures") >= 4
+
+
+def test_text_from_outside_is_escaped(tmp_path):
+    root = tmp_path / EVIL.replace("/", "|")
+    error = v4.new_output("error", ename="E", evalue=EVIL, traceback=[f"\x1b[31m{EVIL}\x1b[0m"])
+    tables = [
+        figures.table([{"class": EVIL, EVIL: 1.0}], EVIL, units={EVIL: EVIL}, missing=EVIL),
+        figures.measured_table([{"label": EVIL, "cells": [{"paper": 1, "note": EVIL, "command": EVIL}]}], [EVIL]),
+        figures.legend([EVIL], [(0, 0, 0)]),
+        figures.photograph(noise(0), EVIL, EVIL, shareable=False, credit=EVIL),
+        figures.gallery([[figures.label_map(np.zeros((5, 4), int), PALETTE, EVIL, EVIL)]], EVIL),
+        figures.run_link(f"train/{EVIL.replace('/', '|')}", EVIL),
+    ]  # fmt: skip
+    text = v4.new_output("display_data", data={"text/plain": EVIL})
+    nb = notebook(*map(shown, tables), printed(EVIL), printed(EVIL, "stderr"), text, error)
+    row = EVIL.replace("/", "|")
+    hostile = {"parameters": {EVIL: EVIL}, "machine": {"cpu": EVIL}, "versions": {EVIL: EVIL}, "commit": EVIL,
+               "notebook": EVIL, "command": EVIL, "started": EVIL, "profile": EVIL}  # fmt: skip
+    write_run(root, f"train/{row}", nb, status="failed", reason=EVIL, **hostile)
+    write_run(root, "train/named", nb, training(dataset=EVIL, model=EVIL), **hostile)
+    write_run(root, "evaluate/named", nb, evaluation([EVIL, "sky"], rule=EVIL, dataset=EVIL), **hostile)
+    planned = [("train", row, EVIL, EVIL, EVIL), ("data", "absent", EVIL, EVIL, EVIL)]
+    site.build_site(root, EVIL, planned, description=EVIL, publish=tmp_path / "published")
+    site.build_site(root, EVIL, planned, description=EVIL)
+    written = [*root.glob("*.html"), *(tmp_path / "published").glob("*.html")]
+    assert len(written) == 2 * 4
+    for path in written:
+        text = path.read_text(encoding="utf-8")
+        assert "<script" not in text.lower() and "&lt;script&gt;alert" in text
+        assert re.fullmatch(r"[A-Za-z0-9._-]+\.html", path.name)
+
+
+def test_page_names_are_safe_and_differ():
+    names = [page_name(name) for name in ("a/b", "a/b c", "a/b+c", "a/../../etc", "index", "a/" + "x" * 300, "ä/ö")]
+    assert names[0] == "a-b.html" and len(set(names)) == len(names) and "index.html" not in names
+    assert all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,110}\.html", name) for name in names)
+
+
+def test_long_output_is_clipped_and_progress_bars_end():
+    bar = "".join(f"\r{i} %" for i in range(101))
+    clipped = pages.clip("\n".join(f"line {i}" for i in range(500)) + f"\n{bar}\n").split("\n")
+    assert len(clipped) == 41 and "461 lines left out" in clipped[20]
+    assert clipped[0] == "line 0" and clipped[-1] == "100 %"
+
+
+def test_secrets_and_paths_of_this_machine_are_not_told(tmp_path):
+    root, secret = tmp_path / "quick", "hf_AbCdEf123456"
+    repository = str(Path(figures.__file__).resolve().parents[2])
+    nb = notebook(printed(f"using {secret} in {repository}/mosaiclib/x.py"))
+    nb.cells.append(v4.new_code_cell(f'hub_token: str = "{secret}"  # to read', execution_count=2))
+    nb.cells.append(v4.new_code_cell('my_key = "tiny"', execution_count=3))
+    parameters = {"hub_token": secret, "my_key": "tiny", "epochs": 7}
+    command = f"papermill n.ipynb out.ipynb -p hub_token {secret} -p my_key tiny -p epochs 7"
+    reason = f"ValueError: {secret} was refused, see {repository}/log"
+    write_run(root, "train/a", nb, status="failed", reason=reason, parameters=parameters, command=command)
+    write_run(root, "train/b", nb, training(note=f"{secret} {repository}"), parameters=parameters, command=command)
+    site.build_site(root, "t", [("train", "a", "n", "d", "")], publish=tmp_path / "published")
+    site.build_site(root, "t", [("train", "a", "n", "d", "")])
+    written = [*root.glob("*.html"), *(p for p in (tmp_path / "published").rglob("*") if p.is_file())]
+    assert len(written) == 3 + 3 + 3
+    for path in written:
+        text = path.read_text(encoding="utf-8")
+        assert secret not in text and "tiny" not in text and repository not in text, path
+    page = (root / "train-a.html").read_text(encoding="utf-8")
+    assert "***" in page and "-p epochs 7" in page and "./mosaiclib/x.py" in page
+
+
+# === Failure is loud ===
+
+
+def test_a_failed_run_says_so_first_and_on_the_index(tmp_path):
+    error = v4.new_output("error", ename="OSError", evalue="disk", traceback=["OSError: No space left on device"])
+    nb = notebook(printed("before the end"), error)
+    nb.cells.append(v4.new_code_cell("never = 1"))
+    folder = write_run(tmp_path, "train/a", nb, status="failed", reason="OSError: No space left on device.")
+    (folder / "result.json").write_text(json.dumps(training(best_val_miou=0.987)))
+    site.build_site(tmp_path, "t", plan("train/a", "evaluate/a"))
+    page, index = (tmp_path / "train-a.html").read_text(), (tmp_path / "index.html").read_text()
+    assert page.index("This run failed") < page.index("OSError: No space left") < page.index("before the end")
+    assert 'href="#failed-cell"' in page and 'id="failed-cell"' in page and "it did not run" in page
+    assert "2 of 2 runs are not done" in index and "OSError: No space left on device." in index
+    assert "mosaic run train/a" in index and "mosaic run evaluate/a" in index and "It has not been run." in index
+    assert "98.7" not in index, "the result of a failed run must not be shown"
+
+
+GARBAGE = {
+    "no run.json": ("run.json", None, "run.json is missing"),
+    "truncated run.json": ("run.json", b'{"status": "do', "run.json is not valid JSON"),
+    "binary run.json": ("run.json", b"\xff\xfe\x00\x80", "run.json is not valid JSON"),
+    "nested run.json": ("run.json", b"[" * 100_000, "run.json is not valid JSON"),
+    "list as run.json": ("run.json", b"[1]", "does not hold a JSON object"),
+    "odd status": ("run.json", b'{"status": ["done"]}', "neither done nor failed"),
+    "odd fields": (
+        "run.json",
+        b'{"status": "failed", "parameters": 3, "machine": [], "wall_s": "x", "versions": 1,'
+        b'"peak_memory_mb": NaN, "commit": {}, "reason": 5, "command": []}',
+        "5",
+    ),
+    "no result": ("result.json", None, "result.json is missing"),
+    "foreign result": ("result.json", b'{"history": "long"}', "result.json: model: Field required"),
+    "odd history": ("result.json", json.dumps(training(history=[{"epoch": "x"}])).encode(), "history.0.epoch"),
+    "no notebook": ("notebook.ipynb", None, "notebook.ipynb is missing"),
+}
+
+
+@pytest.mark.parametrize("kind", GARBAGE)
+def test_garbage_in_a_run_folder_becomes_a_hole(tmp_path, kind):
+    name, content, reason = GARBAGE[kind]
+    folder = write_run(tmp_path, "train/a", result=training())
+    write_run(tmp_path, "evaluate/a", result=evaluation())
+    (folder / name).unlink()
+    if content is not None:
+        (folder / name).write_bytes(content)
+    site.build_site(tmp_path, "t", plan("train/a", "evaluate/a"))
+    index, page = (tmp_path / "index.html").read_text(), (tmp_path / "train-a.html").read_text()
+    assert "1 of 2 runs is not done" in index and reason in index and reason in page
+    assert "43.2" in index, "the rest stands"
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"cells": 5}', b'{"nbformat": 4, "nbformat_minor": 5, '
+                                     b'"metadata": {}, "cells": [{"cell_type": "code", "outputs": 7}]}'])  # fmt: skip
+def test_a_damaged_notebook_does_not_break_its_page(tmp_path, content):
+    folder = write_run(tmp_path, "train/a", result=training())
+    (folder / "notebook.ipynb").write_bytes(content)
+    site.build_site(tmp_path, "t", plan("train/a"))
+    assert len(Outline((tmp_path / "train-a.html").read_text()).all("h1")) == 1
+
+
+@pytest.mark.parametrize("name", ["../../../secret.png", "/secret.png", "absent.png", "notebook.ipynb"])
+def test_a_picture_from_elsewhere_becomes_a_hole(tmp_path, name):
+    Image.fromarray(noise(0)).save(tmp_path / "secret.png")
+    picture = {"title": "t", "photo": name, "overlay": name, "shareable": True}
+    write_run(tmp_path / "quick", "pictures/a", result={"images": [picture], "legend": []})
+    index = site.build_site(tmp_path / "quick", "t", plan("pictures/a")).read_text()
+    assert "1 of 1 runs is not done" in index and "data:image" not in index and "mosaic data fetch mlperf" in index
+
+
+def test_skipped_pictures_say_how_to_get_the_weights(tmp_path):
+    write_run(tmp_path, "pictures/a", result={"skipped": "The graph is not here.", "images": [], "legend": []})
+    index = site.build_site(tmp_path, "t", plan("pictures/a")).read_text()
+    assert "The graph is not here." in index and "mosaic data fetch mlperf" in index and "MOSAIC_MIRROR" in index
+
+
+def test_pages_of_runs_that_are_gone_go_too(tmp_path):
+    folder = write_run(tmp_path, "train/a", result=training())
+    site.build_site(tmp_path, "t", plan("train/a"))
+    (tmp_path / "mine.html").write_text("<p>not made here</p>")
+    shutil.rmtree(folder)
+    site.build_site(tmp_path, "t", plan("train/a"))
+    assert sorted(path.name for path in tmp_path.glob("*.html")) == ["index.html", "mine.html"]
+
+
+# === Publishing ===
+
+
+def test_no_photograph_is_smuggled_into_published_pages(tmp_path):
+    label = np.random.default_rng(3).integers(0, 3, (31, 47))
+    photo, raw = noise(4), png(noise(5))
+    fig, axes = plt.subplots()
+    axes.imshow(photo)
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg"><image href="data:image/png;base64,{raw}"/></svg>'
+    hidden = base64.b64encode(svg.encode()).decode()
+    smuggling = f"""
+        <img src="data:image/png;base64,{raw}" alt="a"><IMG SRC='data:image/png;base64,{raw}' data-shareable=no alt="a">
+        <img src="data:image/svg+xml;base64,{hidden}" data-shareable="yes" alt="a">
+        <img src="data:image/svg+xml,{svg.replace('"', "'")}" data-shareable="yes" alt="a">
+        <svg><image href="data:image/png;base64,{raw}"/></svg>
+        <div style="background:url(data:image/png;base64,{raw})">b</div>
+        <object data="data:image/png;base64,{raw}"></object><a href="data:image/png;base64,{raw}">c</a>
+        <style>p {{ background: url(data:image/png;base64,{raw}) }}</style><!-- data:image/png;base64,{raw} -->
+        <p title="data:image/png;base64,{raw}">d</p><video poster="data:image/png;base64,{raw}"></video>
+        <picture><source srcset="data:image/png;base64,{raw}"></picture>"""
+    nb = notebook(
+        shown(figures.label_map(label, PALETTE, "map", "the label map")),
+        shown(figures.photograph(photo, "photo", "a photograph", shareable=False, credit="CamVid, research only")),
+        shown(figures.overlay(photo, label[:1].repeat(37, 0)[:, :1].repeat(53, 1), PALETTE, "o", shareable=False)),
+        shown(figures.figure(fig, "a plot of a photograph")),
+        v4.new_output("display_data", data={"image/png": raw}),
+        v4.new_output("display_data", data={"image/jpeg": raw}),
+        v4.new_output("display_data", data={"image/svg+xml": svg}),
+        v4.new_output("display_data", data={"text/html": smuggling}),
+        printed(f"data:image/png;base64,{raw}"),
+        text=f"# Pictures\n\n![x](attachment:x.png) <img src='data:image/png;base64,{raw}'>",
+    )
+    nb.cells[0].attachments = {"x.png": {"image/png": raw}}
+    root, published = tmp_path / "quick", tmp_path / "published"
+    folder = write_run(root, "evaluate/a", nb, evaluation(extra=f"data:image/png;base64,{raw}"))
+    Image.fromarray(photo).save(folder / "photo.png")
+    picture = {
+        "title": "t",
+        "photo": "p.png",
+        "overlay": "p.png",
+        "shareable": False,
+        "credit": "CamVid, research only",
+    }
+    Image.fromarray(photo).save(write_run(root, "pictures/a", result={"images": [picture]}) / "p.png")
+    site.build_site(root, "t", plan("evaluate/a", "pictures/a"), publish=published)
+
+    files = sorted(str(path.relative_to(published)) for path in published.rglob("*") if path.is_file())
+    numbers = [f"runs/{run}/{name}.json" for run in ("evaluate/a", "pictures/a") for name in ("result", "run")]
+    assert files == sorted(["index.html", "evaluate-a.html", "pictures-a.html", *numbers])
+    found = [uri for name in files for uri in data_uris((published / name).read_text(encoding="utf-8"))]
+    assert len(found) == 1, [kind for kind, _ in found]
+    left = np.asarray(Image.open(io.BytesIO(found[0][1])).convert("RGB"))
+    scale = left.shape[0] // label.shape[0]
+    np.testing.assert_array_equal(left[::scale, ::scale], np.array(PALETTE, np.uint8)[label])
+    for name in files:
+        text = (published / name).read_text(encoding="utf-8")
+        assert raw[:60] not in text and raw[-60:] not in text and hidden[:200] not in text
+    page = (published / "evaluate-a.html").read_text(encoding="utf-8")
+    assert "photograph withheld: CamVid, research only" in page and "notebook.ipynb</a>" not in page
+    assert "photograph withheld: CamVid, research only" in (published / "index.html").read_text(encoding="utf-8")
+    assert len(data_uris(site.build_site(root, "t", []).with_name("evaluate-a.html").read_text())) >= 6
+
+
+def test_published_pages_stay_below_the_limit_or_are_not_written(tmp_path):
+    large = shown(figures.photograph(noise(0, 1500, 1200), "noise", shareable=True))
+    write_run(tmp_path / "quick", "data/a", notebook(*[large] * 4))
+    with pytest.raises(ValueError, match=r"the limit is 5 MB.*data-a\.html"):
+        site.build_site(tmp_path / "quick", "t", plan("data/a"), publish=tmp_path / "published")
+    assert not (tmp_path / "published").exists()
+
+
+# === Pictures and tables ===
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (33, 701), (1, 1)])
+def test_label_map_pixels(shape):
+    label = np.random.default_rng(0).choice([0, 1, 2, 255], shape)
+    picture = np.asarray(decoded(figures.label_map(label, PALETTE, "map")).convert("RGB"))
+    scale = picture.shape[1] // shape[1]
+    expected = np.zeros((*shape, 3), np.uint8)
+    for index, colour in enumerate(PALETTE):
+        expected[label == index] = colour
+    np.testing.assert_array_equal(picture, expected.repeat(scale, 0).repeat(scale, 1))
+
+
+def test_overlay_mixes_where_there_is_a_class():
+    image = np.full((8, 8, 3), 200, np.uint8)
+    label = np.full((8, 8), 255)
+    label[:, 4:] = 2
+    html = figures.overlay(image, label, PALETTE, "o", shareable=False, credit="c", strength=0.5)
+    mixed = np.asarray(decoded(html).convert("RGB")).astype(int)
+    assert np.abs(mixed[:, :2] - 200).max() < 12
+    assert np.abs(mixed[:, 6:] - (np.array(PALETTE[2]) + 200) / 2).max() < 12
+    assert 'data-shareable="no"' in html.data
+
+
+@pytest.mark.parametrize("draw", ["imshow", "pcolormesh", "figimage"])
+def test_a_plot_that_holds_a_picture_is_not_shareable_by_itself(draw):
+    fig, axes = plt.subplots()
+    getattr(fig if draw == "figimage" else axes, draw)(noise(0, 80, 90)[..., 0])
+    assert 'data-shareable="no"' in figures.figure(fig, "a photograph").data
+
+
+def test_a_plot_is_vector_and_shareable():
+    fig, axes = plt.subplots()
+    mesh = axes.pcolormesh(np.arange(361).reshape(19, 19))
+    fig.colorbar(mesh)
+    html = figures.figure(fig, "a matrix").data
+    ((kind, content),) = data_uris(html)
+    assert kind == "image/svg+xml" and b"<image" not in content and 'data-shareable="yes"' in html
+    assert not plt.fignum_exists(fig.number)
+
+
+def test_bad_pictures_are_refused():
+    with pytest.raises(ValueError, match="alternative text"):
+        figures.photograph(noise(0), "", shareable=True)
+    with pytest.raises(ValueError, match=r"\[H, W, 3\]"):
+        figures.photograph(noise(0)[..., 0], "a", shareable=True)
+    with pytest.raises(ValueError, match="0 to 255"):
+        figures.label_map(np.array([[-1]]), PALETTE, "a")
+
+
+def test_tables_have_captions_scopes_and_no_silent_gap():
+    html = figures.table([{"name": "a", "ms": 1234.5}, {"name": "b", "ms": None}], "Timings", {"ms": "ms"},
+                         {"ms": ",.1f"}, missing="mosaic bench b").data  # fmt: skip
+    assert "<caption>Timings</caption>" in html and 'scope="col"' in html and html.count('<th scope="row">') == 2
+    assert "1\N{NARROW NO-BREAK SPACE}234.5" in html and "not run: <code>mosaic bench b</code>" in html
+
+
+def test_measured_cells():
+    record = measured.table(["mIoU"], {"a": [measured.cell(60.1, 59.83, "%", "evaluate/a")]})
+    assert record["rows"][0]["cells"][0]["difference"] == -0.27
+    wrong = measured.Cell(paper=1, ours=2, difference=99)
+    assert wrong.difference == 1, "the difference is never taken on trust"
+    html = figures.measured_table(**record).data
+    assert "−0.27" in html and 'href="evaluate-a.html"' in html
+    with pytest.raises(ValueError, match="2 cells for 1 columns"):
+        measured.table(["mIoU"], {"a": [None, None]})
+
+
+# === In a browser ===
+
+
+def test_pages_open_in_chromium_without_a_console_error(full, tmp_path):
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser is None:
+        pytest.skip("No Chromium or Chrome is installed, so the pages were not opened in a browser.")
+    root, planned = full
+    site.build_site(root, "Quick look", planned)
+    for name in ("index.html", "train-a.html"):
+        command = [
+            browser, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0",
+            "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+            "--disable-sync", f"--user-data-dir={tmp_path / 'browser'}", "--dump-dom",
+            (root / name).as_uri(),
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert "<h1>" in done.stdout, done.stderr[-2000:]
+        assert not [line for line in done.stderr.splitlines() if "CONSOLE" in line]
