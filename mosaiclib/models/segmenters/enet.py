@@ -77,7 +77,9 @@ def downsampling(x, filters, dropout, name):
     main = convolution(x, filters // 4, f"{name}.reduce", kernel=2, stride=2, bias=False)
     main = _middle_and_expansion(main, filters, "regular", 1, dropout, name)
     other, indices = max_pool_with_indices(x, f"{name}.pool")
-    other = ops.pad(other, ((0, 0), (0, 0), (0, 0), (0, filters - x.shape[-1])))
+    # Zeros by concatenation: the TFLite converter leaves a pad of channels in float when it quantises.
+    zeros = ops.zeros_like(main[..., : filters - x.shape[-1]])
+    other = layers.Concatenate(name=f"{name}.widen")([other, zeros])
     return prelu(layers.Add(name=f"{name}.add")([main, other]), f"{name}.output"), indices
 
 

@@ -59,17 +59,20 @@ def normalise_prelu(x, name):
 
 @keras.saving.register_keras_serializable("mosaiclib")
 class WindowArgmax(layers.Layer):
-    """Where the maximum of each 2x2 window lies: [B, 2h, 2w, C] -> int32 [B, h, w, C].
+    """Where the maximum of each 2x2 window lies.
 
-    0, 1, 2, 3 stand for top left, top right, bottom left, bottom right. Among equal values the first wins, as
-    in Caffe and Torch; after a ReLU whole windows are often zero. Comparisons, since Keras has no pooling
-    that returns indices, and TensorFlow's own does not run in TFLite.
+    Takes [x [B, 2h, 2w, C], x after 2x2 max pooling [B, h, w, C]]; returns int32 [B, h, w, C]: 0, 1, 2, 3 for
+    top left, top right, bottom left, bottom right. Among equal values the first wins, as in Caffe and Torch:
+    after a ReLU whole windows are often zero. Keras has no pooling that returns indices, and TensorFlow's
+    own does not run in TFLite; equality with the pooled value stays exact when a graph is quantised.
     """
 
-    def call(self, x):
-        a, b, c, d = ops.split(ops.space_to_depth(x, WINDOW), WINDOW * WINDOW, axis=-1)
-        above, below = ops.where(b > a, 1, 0), ops.where(d > c, 3, 2)
-        return ops.where(ops.maximum(c, d) > ops.maximum(a, b), below, above)
+    def call(self, inputs):
+        x, pooled = inputs
+        first, second, third, _ = ops.split(ops.space_to_depth(x, WINDOW), WINDOW * WINDOW, axis=-1)
+        indices = ops.where(ops.equal(third, pooled), 2, 3)
+        indices = ops.where(ops.equal(second, pooled), 1, indices)
+        return ops.where(ops.equal(first, pooled), 0, indices)
 
 
 @keras.saving.register_keras_serializable("mosaiclib")
@@ -88,7 +91,8 @@ class MaxUnpooling2D(layers.Layer):
 
 def max_pool_with_indices(x, name):
     """2x2 max pooling: [B, 2h, 2w, C] -> (pooled [B, h, w, C], indices for `max_unpool`)."""
-    return layers.MaxPooling2D(WINDOW, name=name)(x), WindowArgmax(name=f"{name}.indices")(x)
+    pooled = layers.MaxPooling2D(WINDOW, name=name)(x)
+    return pooled, WindowArgmax(name=f"{name}.indices")([x, pooled])
 
 
 def max_unpool(x, indices, name):

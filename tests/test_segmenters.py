@@ -1,0 +1,176 @@
+"""The whole networks of Table 2: parameters, unpooling, a training step, and what TFLite makes of them."""
+
+from collections import Counter
+
+import keras
+import numpy as np
+import pytest
+
+from mosaiclib.models.segmenters.enet import enet
+from mosaiclib.models.segmenters.erfnet import erfnet
+from mosaiclib.models.segmenters.espnet import espnet
+from mosaiclib.models.segmenters.icnet import icnet
+from mosaiclib.models.segmenters.layers import max_pool_with_indices, max_unpool
+from mosaiclib.models.segmenters.segnet import segnet
+
+CLASSES = 7
+# The smallest sizes worth a test: odd multiples of what each network divides by, and odd for ICNet.
+NETWORKS = {segnet: (96, 32), enet: (40, 24), erfnet: (40, 24), espnet: (40, 24), icnet: (193, 225)}
+UNPOOLING = {"SPACE_TO_DEPTH", "SPLIT", "EQUAL", "SELECT_V2", "CONCATENATION", "DEPTH_TO_SPACE"}
+OPERATORS = {
+    segnet: {"CONV_2D", "MAX_POOL_2D"} | UNPOOLING,
+    enet: {"CONV_2D", "MAX_POOL_2D", "TRANSPOSE_CONV", "PRELU", "ADD", "MUL"} | UNPOOLING,
+    erfnet: {"CONV_2D", "MAX_POOL_2D", "TRANSPOSE_CONV", "ADD", "MUL", "CONCATENATION"},
+    espnet: {"CONV_2D", "AVERAGE_POOL_2D", "TRANSPOSE_CONV", "PRELU", "ADD", "MUL", "CONCATENATION"},
+    icnet: {"CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D", "RESIZE_BILINEAR", "ADD"},
+}
+# Batch norms that no convolution precedes, by design: they follow a concatenation or ESPNet's residual sum.
+UNFOLDED = {segnet: 0, enet: 1, erfnet: 3, espnet: 17, icnet: 0}
+
+
+def model_of(network, size, classes=CLASSES, batch=None, **options):
+    image = keras.Input((*size, 3), batch_size=batch)
+    return keras.Model(image, network(image, classes, **options))
+
+
+def trainable(model):
+    return sum(int(np.prod(variable.shape)) for variable in model.trainable_weights)
+
+
+@pytest.fixture(scope="module", params=NETWORKS, ids=lambda network: network.__name__)
+def trained(request):
+    """(network, model, loss): a model of batch 1 after one step on random data, its batch norms then randomised."""
+    network = request.param
+    size = NETWORKS[network]
+    keras.utils.set_random_seed(3)
+    model = model_of(network, size, batch=1)
+    generator = np.random.default_rng(3)
+    image = generator.uniform(-1, 1, (1, *size, 3)).astype("float32")
+    label = generator.integers(0, CLASSES, model.output.shape[:3])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, run_eagerly=True, jit_compile=False)
+    value = model.fit(image, label, batch_size=1, verbose=0).history["loss"][0]
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            channels = layer.gamma.shape
+            layer.gamma.assign(generator.uniform(0.5, 1.5, channels))
+            layer.beta.assign(generator.normal(0, 0.3, channels))
+            layer.moving_mean.assign(generator.normal(0, 0.3, channels))
+            layer.moving_variance.assign(generator.uniform(0.5, 1.5, channels))
+    return network, model, value
+
+
+@pytest.mark.parametrize(
+    ("network", "classes", "options", "parameters"),
+    [
+        (segnet, 11, {}, 29_449_355),
+        (segnet, 19, {}, 29_453_971),
+        (enet, 19, {}, 364_311),
+        (enet, 20, {}, 364_376),
+        (erfnet, 19, {"auxiliary": True}, 2_066_642),
+        (erfnet, 20, {"auxiliary": True}, 2_066_836),
+        (erfnet, 19, {}, 2_066_642 - (128 * 19 + 19)),
+        (espnet, 19, {}, 363_462),
+        (espnet, 20, {}, 365_109),
+        (icnet, 19, {}, 6_671_443 + 28_544),
+        (icnet, 19, {"auxiliary": True}, 6_671_443 + 28_544 + 256 * 19 + 19 + 128 * 19 + 19),
+    ],
+)
+def test_parameters_are_the_published_ones(network, classes, options, parameters):
+    assert trainable(model_of(network, (192, 192), classes, **options)) == parameters
+
+
+def test_unpooling_agrees_with_a_loop_over_windows():
+    """Odd channel count, odd window count, and so few values that most windows have ties."""
+    generator = np.random.default_rng(5)
+    values = generator.integers(-1, 2, (2, 6, 10, 5)).astype("float32")
+    small = generator.normal(size=(2, 3, 5, 5)).astype("float32")
+    expected_pool, expected_unpool = np.zeros_like(small), np.zeros_like(values)
+    for place in np.ndindex(small.shape):
+        image, row, column, channel = place
+        window = values[image, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2, channel]
+        first = int(np.argmax(window))  # row by row; the first of equal values
+        expected_pool[place] = window.max()
+        expected_unpool[image, 2 * row + first // 2, 2 * column + first % 2, channel] = small[place]
+
+    large, x = keras.Input(values.shape[1:]), keras.Input(small.shape[1:])
+    pooled, indices = max_pool_with_indices(large, "pool")
+    model = keras.Model([large, x], [pooled, max_unpool(x, indices, "unpool")])
+    actual_pool, actual_unpool = model.predict_on_batch([values, small])
+    np.testing.assert_array_equal(actual_pool, expected_pool)
+    np.testing.assert_array_equal(actual_unpool, expected_unpool)
+
+
+def test_a_training_step_at_an_odd_size(trained):
+    network, model, loss = trained
+    height, width = NETWORKS[network]
+    stride = 4 if network is icnet else 1
+    assert model.output_shape == (1, -(-height // stride), -(-width // stride), CLASSES)
+    assert np.isfinite(loss)
+    assert all(np.isfinite(variable).all() for variable in model.weights)
+
+
+def test_auxiliary_outputs():
+    shapes = [tuple(output.shape[1:]) for output in model_of(icnet, (193, 225), auxiliary=True).outputs]
+    assert shapes == [(49, 57, CLASSES), (25, 29, CLASSES), (13, 15, CLASSES)]
+    shapes = [tuple(output.shape[1:]) for output in model_of(erfnet, (40, 24), auxiliary=True).outputs]
+    assert shapes == [(40, 24, CLASSES), (5, 3, CLASSES)]
+
+
+def test_float_tflite_agrees_and_has_only_native_operators(trained):
+    """Converted from a frozen trace, which gives `from_keras_model`'s graph several times as fast."""
+    import tensorflow as tf
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    network, model, _ = trained
+    shape = (1, *NETWORKS[network], 3)
+    trace = tf.function(lambda x: model(x, training=False)).get_concrete_function(tf.TensorSpec(shape))
+    content = tf.lite.TFLiteConverter.from_concrete_functions([trace]).convert()
+    reference = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = Interpreter(model_content=content, experimental_op_resolver_type=reference)
+    interpreter.allocate_tensors()
+
+    operators = interpreter._get_ops_details()
+    assert {operator["op_name"] for operator in operators} == OPERATORS[network]
+    assert unfolded(operators, interpreter.get_input_details()[0]["index"]) == UNFOLDED[network]
+
+    image = np.random.default_rng(11).uniform(-1, 1, shape).astype("float32")
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image)
+    interpreter.invoke()
+    actual = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    expected = np.asarray(model(image, training=False))
+    assert expected.std() > 0.1
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
+def unfolded(operators, image):
+    """How many times a MUL by constants stands in the graph; none may stand right after a convolution."""
+    makers = {output: operator["op_name"] for operator in operators for output in operator["outputs"]}
+    scaled = Counter()
+    for operator in operators:
+        if operator["op_name"] in ("MUL", "ADD") and any(i not in makers and i != image for i in operator["inputs"]):
+            source = next(makers[i] for i in operator["inputs"] if i in makers)
+            assert source not in ("CONV_2D", "TRANSPOSE_CONV"), f"{operator['op_name']} after {source}"
+            scaled[operator["op_name"]] += 1
+    assert scaled["ADD"] == scaled["MUL"]
+    return scaled["MUL"]
+
+
+@pytest.mark.parametrize(
+    ("network", "size", "message"),
+    [
+        (segnet, (96, 100), "multiples of 32, not 96x100: the next larger size is 96x128"),
+        (enet, (36, 40), "multiples of 8, not 36x40"),
+        (erfnet, (40, 4), "multiples of 8, not 40x4"),
+        (espnet, (41, 40), "multiples of 8, not 41x40"),
+        (icnet, (160, 320), "at least 161x161 pixels, not 160x320"),
+    ],
+)
+def test_a_size_that_does_not_fit_is_refused(network, size, message):
+    with pytest.raises(ValueError, match=message):
+        model_of(network, size)
+
+
+def test_espnet_refuses_too_few_classes():
+    with pytest.raises(ValueError, match="at least 5 classes, not 4"):
+        model_of(espnet, (40, 24), classes=4)
