@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 _STRICT = {"extra": "forbid"}
@@ -52,9 +52,52 @@ class MosaicHead:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class LRASPPHead:
+    """Lite R-ASPP, the head of MobileNetV3's segmenter ([9] in the paper, which calls it Mobile-DeepLab, MDL).
+
+    filters: of its two branches. skip_stride: where its one skip comes from: 8 in [9]; 4 explains the MAdds
+    of the paper's MNMH + MDL.
+    """
+
+    kind: Literal["lraspp"] = "lraspp"
+    filters: int = Field(128, gt=0)
+    skip_stride: Literal[4, 8] = 8
+
+
+@dataclass(frozen=True, config=_STRICT)
+class DeepLabV3PlusHead:
+    """Atrous spatial pyramid pooling and DeepLabV3+'s decoder ([3] in the paper).
+
+    filters: of every branch and of the decoder. atrous_rates: dilations of the 3x3 branches; the mobile form
+    of MLPerf has none. skip_filters: what the stride-4 skip is projected to. decoder: False leaves the
+    decoder out (DeepLabV3).
+    """
+
+    kind: Literal["deeplab_v3plus"] = "deeplab_v3plus"
+    filters: int = Field(256, gt=0)
+    atrous_rates: tuple[Annotated[int, Field(gt=0)], ...] = ()
+    skip_filters: int = Field(48, gt=0)
+    decoder: bool = True
+
+
+@dataclass(frozen=True, config=_STRICT)
+class WholeNetwork:
+    """A network of Table 2 that is not a backbone with a head; its spec has no backbone."""
+
+    kind: Literal["segnet", "icnet", "erfnet", "espnet", "enet"]
+
+
+Backbone = Literal[
+    "mnmh", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "resnet50", "resnet101", "xception71"
+]
+Head = Annotated[MosaicHead | LRASPPHead | DeepLabV3PlusHead | WholeNetwork, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, config=_STRICT)
 class ModelSpec:
     """Every network of the paper: a backbone and a head.
 
+    backbone: None only for a `WholeNetwork`.
     endpoint_filters: m, the filters of MNMH's last convolution (Table 1).
     first_dilated_block: the MNMH block from which depthwise convolutions are dilated by 2: 14 in the
         authors' released graphs, 13 in the Model Garden. The paper does not say.
@@ -63,11 +106,17 @@ class ModelSpec:
     """
 
     name: str
-    backbone: Literal["mnmh"] = "mnmh"
-    head: MosaicHead = MosaicHead()
+    backbone: Backbone | None = "mnmh"
+    head: Head = MosaicHead()
     endpoint_filters: int = Field(480, gt=0)
     first_dilated_block: Literal[13, 14] = 14
     resize: Literal["half_pixel", "asymmetric"] = "half_pixel"
+
+    @model_validator(mode="after")
+    def _backbone_and_head(self):
+        if (self.backbone is None) != isinstance(self.head, WholeNetwork):
+            raise ValueError(f"'{self.head.kind}' and backbone '{self.backbone}' do not go together")
+        return self
 
     def to_json(self) -> dict:
         """This spec as plain JSON data; `from_json` reads it back."""
@@ -91,17 +140,14 @@ class ModelSpec:
         garden: the TF2 Model Garden (official/projects/mosaic): levels share weights, dilation starts at
             block 13, b x b bins whatever the picture's aspect, half-pixel resizes.
         """
-        if wiring == "released":
-            head = replace(self.head, shared_levels=False, windows="square")
-            block, resize = 14, "asymmetric"
-        elif wiring == "garden":
-            head = replace(self.head, shared_levels=True, windows="grid")
-            block, resize = 13, "half_pixel"
-        else:
+        if wiring not in ("released", "garden"):
             raise ValueError(f"Unknown wiring '{wiring}': there are 'released' and 'garden'.")
-        return replace(
-            self, name=f"{self.name}-{wiring}", head=head, first_dilated_block=block, resize=resize
-        )
+        released = wiring == "released"
+        head, block = self.head, 14 if released else 13
+        resize = "asymmetric" if released else "half_pixel"
+        if isinstance(head, MosaicHead):
+            head = replace(head, shared_levels=not released, windows="square" if released else "grid")
+        return replace(self, name=f"{self.name}-{wiring}", head=head, first_dilated_block=block, resize=resize)
 
 
 def merges(text: str) -> tuple[Merge, ...]:
@@ -143,20 +189,37 @@ def mosaic(
 
 DEFAULT = mosaic()
 
+
+def _with(name: str, backbone: Backbone, head: Head | None = None) -> ModelSpec:
+    return ModelSpec(name, backbone, head or MosaicHead())
+
+
+def _whole(kind: str) -> ModelSpec:
+    return ModelSpec(kind, None, WholeNetwork(kind))
+
+
+MNV3_SMALL_MOSAIC = _with("mnv3small-mosaic", "mobilenet_v3_small")
+MNV3_LARGE_MOSAIC = _with("mnv3large-mosaic", "mobilenet_v3_large")
+MNV2_DLV3PLUS = _with("mnv2-dlv3plus", "mobilenet_v2", DeepLabV3PlusHead())
+
+TABLE_2 = (
+    _whole("segnet"),
+    _whole("icnet"),
+    _whole("erfnet"),
+    _whole("espnet"),
+    _whole("enet"),
+    _with("mnv3small-mdl", "mobilenet_v3_small", LRASPPHead()),
+    MNV3_SMALL_MOSAIC,
+    _with("mnv3large-mdl", "mobilenet_v3_large", LRASPPHead()),
+    MNV3_LARGE_MOSAIC,
+    _with("mnmh480-mdl", "mnmh", LRASPPHead(skip_stride=4)),
+    DEFAULT,
+)
 TABLE_3 = tuple(
     mosaic(f=f, d=d)
     for f, d in (
-        (32, 16),
-        (32, 32),
-        (32, 64),
-        (64, 16),
-        (64, 32),
-        (64, 64),
-        (64, 128),
-        (16, 64),
-        (32, 64),
-        (64, 64),
-        (128, 64),
+        *((32, 16), (32, 32), (32, 64), (64, 16), (64, 32), (64, 64), (64, 128)),
+        *((16, 64), (32, 64), (64, 64), (128, 64)),
     )
 )
 TABLE_4 = (
@@ -169,40 +232,44 @@ TABLE_4 = (
     mosaic(bins=(1, 4, 8, 16)),
 )
 TABLE_5 = tuple(
-    mosaic(skips=skips)
-    for skips in ("", "4-S", "4-C", "8-C", "8-C, 4-S", "8-S, 4-S", "8-C, 4-C", "8-C, 4-S, 2-S")
+    mosaic(skips=skips) for skips in ("", "4-S", "4-C", "8-C", "8-C, 4-S", "8-S, 4-S", "8-C, 4-C", "8-C, 4-S, 2-S")
+)
+TABLE_6 = (
+    MNV3_SMALL_MOSAIC,
+    MNV3_LARGE_MOSAIC,
+    mosaic(m=448),
+    DEFAULT,
+    mosaic(m=512),
+    _with("resnet50-mosaic", "resnet50"),
+    _with("resnet101-mosaic", "resnet101"),
+    _with("xception71-mosaic", "xception71"),
+    _with("xception71-dlv3plus", "xception71", DeepLabV3PlusHead(atrous_rates=(6, 12, 18))),
+)
+TABLE_7 = (
+    MNV2_DLV3PLUS,
+    _with("mnv3small-lraspp", "mobilenet_v3_small", LRASPPHead()),
+    _with("mnv3large-lraspp", "mobilenet_v3_large", LRASPPHead()),
+    mosaic(m=448, f=64),
 )
 TABLE_8 = tuple(
     mosaic(m=448, f=f, d=d)
     for f, d in (
-        (16, 16),
-        (16, 32),
-        (16, 64),
-        (32, 16),
-        (32, 32),
-        (32, 64),
-        (32, 128),
-        (64, 16),
-        (64, 32),
-        (64, 64),
-        (64, 128),
+        *((16, 16), (16, 32), (16, 64), (32, 16), (32, 32), (32, 64), (32, 128)),
+        *((64, 16), (64, 32), (64, 64), (64, 128)),
     )
 )
-TABLES = {
-    3: TABLE_3,
-    4: TABLE_4,
-    5: TABLE_5,
-    6: (mosaic(m=448), DEFAULT, mosaic(m=512)),
-    7: (mosaic(m=448, f=64),),
-    8: TABLE_8,
-}
-PUBLISHED = (
+TABLES = {2: TABLE_2, 3: TABLE_3, 4: TABLE_4, 5: TABLE_5, 6: TABLE_6, 7: TABLE_7, 8: TABLE_8}
+
+# What was published with other wirings, and the reading of a MAdds figure of Table 7 (see paper.py).
+BEYOND_THE_TABLES = (
     mosaic(m=448, f=64).wired("released"),
     mosaic(m=448).wired("garden"),
     mosaic(m=448, f=64, bins=(1, 4, 8, 16)).wired("garden"),
+    MNV2_DLV3PLUS.wired("released"),
+    _with("mnv2-dlv3", "mobilenet_v2", DeepLabV3PlusHead(decoder=False)),
 )
 
-_BY_NAME = {spec.name: spec for table in TABLES.values() for spec in table} | {s.name: s for s in PUBLISHED}
+_BY_NAME = {spec.name: spec for table in TABLES.values() for spec in table} | {s.name: s for s in BEYOND_THE_TABLES}
 
 
 def names() -> list[str]:
