@@ -193,6 +193,7 @@ def test_text_from_outside_is_escaped(tmp_path):
         figures.gallery([[figures.label_map(np.zeros((5, 4), int), PALETTE, EVIL, EVIL)]], EVIL),
         figures.run_link(f"train/{EVIL.replace('/', '|')}", EVIL),
     ]  # fmt: skip
+    assert all("<script" not in table.data for table in tables), "notebooks' pictures and tables, before the page"
     text = v4.new_output("display_data", data={"text/plain": EVIL})
     nb = notebook(*map(shown, tables), printed(EVIL), printed(EVIL, "stderr"), text, error)
     row = EVIL.replace("/", "|")
@@ -201,11 +202,18 @@ def test_text_from_outside_is_escaped(tmp_path):
     write_run(root, f"train/{row}", nb, status="failed", reason=EVIL, **hostile)
     write_run(root, "train/named", nb, training(dataset=EVIL, model=EVIL), **hostile)
     write_run(root, "evaluate/named", nb, evaluation([EVIL, "sky"], rule=EVIL, dataset=EVIL), **hostile)
+    timing = {"file": EVIL, "runtime": EVIL, "verdict": EVIL, "kernels": EVIL, "mean_ms": 1}
+    write_run(root, "latency/named", nb, {"measurements": [timing]})
+    write_run(root, "export/named", nb, {"model": EVIL, "files": [{"precision": EVIL, "file": EVIL}]})
+    write_run(root, "tables/table_7", nb, measured.table([EVIL], {EVIL: [measured.cell(1, 2, EVIL, EVIL, EVIL)]}))
+    picture = {"title": EVIL, "credit": EVIL, "photo": "p.png", "overlay": "p.png", "shareable": True}
+    result = {"images": [picture], "legend": [{"name": EVIL, "rgb": [0, 0, 0]}]}
+    Image.fromarray(noise(0)).save(write_run(root, "pictures/named", nb, result) / "p.png")
     planned = [("train", row, EVIL, EVIL, EVIL), ("data", "absent", EVIL, EVIL, EVIL)]
     site.build_site(root, EVIL, planned, description=EVIL, publish=tmp_path / "published")
     site.build_site(root, EVIL, planned, description=EVIL)
     written = [*root.glob("*.html"), *(tmp_path / "published").glob("*.html")]
-    assert len(written) == 2 * 4
+    assert len(written) == 2 * 8
     for path in written:
         text = path.read_text(encoding="utf-8")
         assert "<script" not in text.lower() and "&lt;script&gt;alert" in text
