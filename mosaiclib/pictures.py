@@ -57,6 +57,12 @@ def segment(classes_of, image, size):
     return cv2.resize(found, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
 
 
+def agreement(one, other, image, size):
+    """The share of a picture's pixels (without the grey beside it) where two networks find the same class."""
+    canvas, (rows, columns) = letterbox(image, size)
+    return float((one(canvas) == other(canvas))[:rows, :columns].mean())
+
+
 def keras_runner(model):
     """A Keras network with output "classes" as a function from uint8 [h, w, 3] to integer [h, w]."""
     return lambda canvas: np.asarray(model.predict_on_batch(scale_input(canvas)[None]))[0]

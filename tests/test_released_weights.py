@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from mosaiclib.tflite import TFLiteSegmenter
 
 from mosaiclib import models, pictures
 from mosaiclib.models.pretrained import mlperf_tflite
-from mosaiclib.tflite import TFLiteSegmenter
 
 R4, R3 = "mlperf/mosaic_r4_uint8.tflite", "mlperf/mosaic_r3_uint8.tflite"
 
@@ -13,10 +13,7 @@ R4, R3 = "mlperf/mosaic_r4_uint8.tflite", "mlperf/mosaic_r3_uint8.tflite"
 def agreement(path):
     model, card = mlperf_tflite.read(path)
     ours, theirs = pictures.keras_runner(model), TFLiteSegmenter(path).classes
-    shares = []
-    for picture in pictures.FREE_PICTURES:
-        canvas, _ = pictures.letterbox(picture.read(), card.input_size)
-        shares.append((ours(canvas) == theirs(canvas)).mean())
+    shares = [pictures.agreement(ours, theirs, p.read(), card.input_size) for p in pictures.FREE_PICTURES]
     return shares
 
 
