@@ -125,8 +125,9 @@ def full(tmp_path):
     write_run(root, "evaluate/a", notebook(text="No heading."), evaluation())
     write_run(root, "latency/a", result={"measurements": [{"file": "a.tflite", "runtime": "r", "mean_ms": 5.25}]})
     write_run(root, "export/a", result={"model": "m", "files": [{"precision": "int8", "file": "a.tflite"}]})
-    cells = {"MOSAIC": [measured.cell(60.1, 59.83, "%", "evaluate/a"), measured.cell(116, None, "ms", command="go")]}
-    write_run(root, "tables/table_7", result=measured.table(["mIoU", "CPU"], cells))
+    cells = [measured.cell(60.1, 59.83, "%", "evaluate/a"), measured.cell(116, None, "ms", command="go")]
+    table = measured.table(["mIoU", "CPU"], [{"label": "MOSAIC", "cells": cells}])
+    write_run(root, "tables/table_7", result=table)
     picture = {"title": "A street", "credit": "CC0", "photo": "p.png", "overlay": "o.png", "shareable": True}
     folder = write_run(root, "pictures/r4", result={"images": [picture], "legend": [{"name": "sky", "rgb": [1, 2, 3]}]})
     for name in ("p.png", "o.png"):
@@ -205,7 +206,8 @@ def test_text_from_outside_is_escaped(tmp_path):
     timing = {"file": EVIL, "runtime": EVIL, "verdict": EVIL, "kernels": EVIL, "mean_ms": 1}
     write_run(root, "latency/named", nb, {"measurements": [timing]})
     write_run(root, "export/named", nb, {"model": EVIL, "files": [{"precision": EVIL, "file": EVIL}]})
-    write_run(root, "tables/table_7", nb, measured.table([EVIL], {EVIL: [measured.cell(1, 2, EVIL, EVIL, EVIL)]}))
+    cell = measured.cell(1, 2, EVIL, EVIL, EVIL)
+    write_run(root, "tables/table_7", nb, measured.table([EVIL], [{"label": EVIL, "cells": [cell]}]))
     picture = {"title": EVIL, "credit": EVIL, "photo": "p.png", "overlay": "p.png", "shareable": True}
     result = {"images": [picture], "legend": [{"name": EVIL, "rgb": [0, 0, 0]}]}
     Image.fromarray(noise(0)).save(write_run(root, "pictures/named", nb, result) / "p.png")
@@ -470,14 +472,14 @@ def test_tables_have_captions_scopes_and_no_silent_gap():
 
 
 def test_measured_cells():
-    record = measured.table(["mIoU"], {"a": [measured.cell(60.1, 59.83, "%", "evaluate/a")]})
+    record = measured.table(["mIoU"], [{"label": "a", "cells": [measured.cell(60.1, 59.83, "%", "evaluate/a")]}])
     assert record["rows"][0]["cells"][0]["difference"] == -0.27
     wrong = measured.Cell(paper=1, ours=2, difference=99)
     assert wrong.difference == 1, "the difference is never taken on trust"
     html = figures.measured_table(**record).data
     assert "−0.27" in html and 'href="evaluate-a.html"' in html
     with pytest.raises(ValueError, match="2 cells for 1 columns"):
-        measured.table(["mIoU"], {"a": [None, None]})
+        measured.table(["mIoU"], [{"label": "a", "cells": [None, None]}])
 
 
 # === In a browser ===

@@ -66,6 +66,5 @@ def cell(paper=None, ours=None, unit="", run=None, note="", command="") -> dict:
 
 
 def table(columns, rows) -> dict:
-    """The record of a whole table from column names and {row label: [cell, ...]}, as plain JSON data."""
-    rows = [Row(label=label, cells=cells) for label, cells in rows.items()]
-    return Table(columns=list(columns), rows=rows).model_dump()
+    """The record of a whole table from column names and [{"label", "cells"}, ...], as plain JSON data."""
+    return Table(columns=columns, rows=rows).model_dump()
