@@ -18,7 +18,7 @@ def normalise(x, name, activation="relu", epsilon=EPSILON, momentum=MOMENTUM):
     return layers.Activation(activation, name=f"{name}.{activation}")(x) if activation else x
 
 
-def conv(x, filters, name, kernel=1, stride=1, dilation=1, activation="relu", groups=1):
+def conv(x, filters, name, kernel=1, stride=1, dilation=1, activation="relu", groups=1, epsilon=EPSILON):
     """Convolution, batch norm, activation. kernel: a side or a (height, width) pair."""
     x = layers.Conv2D(
         filters,
@@ -30,29 +30,48 @@ def conv(x, filters, name, kernel=1, stride=1, dilation=1, activation="relu", gr
         use_bias=False,
         name=f"{name}.conv",
     )(x)
-    return normalise(x, name, activation)
+    return normalise(x, name, activation, epsilon)
 
 
-def depthwise(x, name, kernel=3, stride=1, dilation=1, activation="relu"):
+def depthwise(x, name, kernel=3, stride=1, dilation=1, activation="relu", epsilon=EPSILON):
     """Depthwise convolution, batch norm, activation."""
     x = layers.DepthwiseConv2D(
         kernel, strides=stride, dilation_rate=dilation, padding="same", use_bias=False, name=f"{name}.conv"
     )(x)
-    return normalise(x, name, activation)
+    return normalise(x, name, activation, epsilon)
 
 
-def inverted_bottleneck(x, name, kernel, stride, dilation, expanded, filters, activation="relu"):
+def separable(x, filters, name, stride=1, dilation=1, activation="relu", epsilon=EPSILON):
+    """A 3x3 depthwise and a 1x1 convolution, each with batch norm and activation."""
+    x = depthwise(x, f"{name}.depthwise", 3, stride, dilation, activation, epsilon)
+    return conv(x, filters, f"{name}.pointwise", activation=activation, epsilon=epsilon)
+
+
+def inverted_bottleneck(x, name, kernel, stride, dilation, expanded, filters, activation="relu", squeezed=None):
     """MobileNetV2's block: expand, depthwise, linear projection, and a sum where shapes allow it.
 
-    Returns (output, depthwise output): decoders take their skips from the latter, before the projection.
+    There is no expansion where `expanded` is the input's width. squeezed: the width inside a
+    squeeze-and-excite after the depthwise convolution (MobileNetV3), None for no such thing.
+    Returns (output, depthwise output): decoders take their skips from the latter, before the projection
+    and the squeeze-and-excite.
     """
     inputs = x
-    x = conv(x, expanded, f"{name}.expand", activation=activation)
+    if expanded != inputs.shape[-1]:
+        x = conv(x, expanded, f"{name}.expand", activation=activation)
     spatial = depthwise(x, f"{name}.depthwise", kernel, stride, dilation, activation)
-    x = conv(spatial, filters, f"{name}.project", activation=None)
+    x = squeeze_excite(spatial, squeezed, f"{name}.squeeze") if squeezed else spatial
+    x = conv(x, filters, f"{name}.project", activation=None)
     if stride == 1 and inputs.shape[-1] == filters:
         x = layers.Add(name=f"{name}.add")([x, inputs])
     return x, spatial
+
+
+def squeeze_excite(x, squeezed, name):
+    """Scales each channel of x [B, h, w, C] by a gate computed from the mean of all channels."""
+    gate = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}.pool")(x)
+    gate = layers.Conv2D(squeezed, 1, activation="relu", name=f"{name}.reduce")(gate)
+    gate = layers.Conv2D(x.shape[-1], 1, activation="hard_sigmoid", name=f"{name}.expand")(gate)
+    return layers.Multiply(name=f"{name}.scale")([x, gate])
 
 
 def classifier(x, classes, name):
@@ -96,9 +115,7 @@ def _asymmetric_resize(x, axis, target):
     above = [min(b + 1, length - 1) for b in below]
     shape = [1, 1, 1, 1]
     shape[axis] = target
-    weight = ops.reshape(
-        ops.convert_to_tensor([p - b for p, b in zip(position, below, strict=True)], x.dtype), shape
-    )
+    weight = ops.reshape(ops.convert_to_tensor([p - b for p, b in zip(position, below, strict=True)], x.dtype), shape)
     low, high = ops.take(x, below, axis=axis), ops.take(x, above, axis=axis)
     return low + (high - low) * weight
 

@@ -82,9 +82,7 @@ class GroupConvolution:
             group = f"{name}.group{kernel}x{kernel}"
             self.groups.append(
                 [
-                    layers.DepthwiseConv2D(
-                        kernel, padding="same", use_bias=False, name=f"{group}.depthwise.conv"
-                    ),
+                    layers.DepthwiseConv2D(kernel, padding="same", use_bias=False, name=f"{group}.depthwise.conv"),
                     layers.BatchNormalization(epsilon=blocks.EPSILON, name=f"{group}.depthwise.bn"),
                     layers.Activation("relu", name=f"{group}.depthwise.relu"),
                     layers.Conv2D(head.encoder_filters, 1, use_bias=False, name=f"{group}.pointwise.conv"),

@@ -1,0 +1,33 @@
+"""Lite R-ASPP: one convolution, one gate from wide pooling, one skip ([9] in the paper, Figure 10 there).
+
+The paper calls a backbone with this head Mobile-DeepLab, MDL (Table 2), or LR-ASPP (Table 7).
+"""
+
+from keras import layers
+
+from mosaiclib.models import blocks
+
+EPSILON = 1e-5
+WINDOW = 49  # at stride 16: the whole map of a 769x769 crop
+STRIDES = (16, 20)
+
+
+def lraspp(taps, head, classes, resize="half_pixel", name="lraspp"):
+    """From backbone taps to logits [B, h, w, classes] at the stride of the skip.
+
+    head: a `specs.LRASPPHead`. On maps smaller than 49x49 (512x512 pictures) the pooling window is the
+    whole map, that is, pooling is global.
+    """
+    x, skip = taps[16], taps[head.skip_stride]
+    size = x.shape[1:3]
+    gate = layers.AveragePooling2D(
+        tuple(min(WINDOW, side) for side in size), STRIDES, padding="valid", name=f"{name}.gate.pool"
+    )(x)
+    gate = layers.Conv2D(head.filters, 1, activation="hard_sigmoid", name=f"{name}.gate")(gate)
+    gate = blocks.resize(gate, size, resize, f"{name}.gate.resize")
+    x = blocks.conv(x, head.filters, f"{name}.features", epsilon=EPSILON)
+    x = layers.Multiply(name=f"{name}.scale")([x, gate])
+    x = blocks.resize(x, skip.shape[1:3], resize, f"{name}.resize")
+    x = blocks.classifier(x, classes, f"{name}.classifier")
+    skip = blocks.classifier(skip, classes, f"{name}.skip")
+    return layers.Add(name=f"{name}.add")([x, skip])
