@@ -18,11 +18,11 @@ _NETWORK = ("specs.py", "models/*.py", "models/backbones/*.py", "models/heads/*.
 
 # What a stage's results depend on. A change elsewhere (a page's looks, a command) reruns nothing.
 CODE = {
-    "data": ("data/*.py",),
-    "pictures": (*_NETWORK, "models/pretrained/*.py", "data/*.py", "pictures.py", "tflite.py"),
-    "train": (*_NETWORK, "data/*.py", "training.py", "evaluation.py"),
-    "evaluate": (*_NETWORK, "data/*.py", "evaluation.py", "tflite.py"),
-    "export": (*_NETWORK, "data/*.py", "export.py", "tflite.py"),
+    "data": ("data/**/*.py",),
+    "pictures": (*_NETWORK, "models/pretrained/*.py", "data/**/*.py", "pictures.py", "tflite.py"),
+    "train": (*_NETWORK, "data/**/*.py", "training.py", "evaluation.py"),
+    "evaluate": (*_NETWORK, "data/**/*.py", "evaluation.py", "tflite.py"),
+    "export": (*_NETWORK, "data/**/*.py", "export.py", "tflite.py"),
     "latency": ("latency/*.py", "tflite.py"),
     "tables": ("paper.py", "paper/*.csv", *_NETWORK, "reporting/measured.py"),
 }
