@@ -1,0 +1,91 @@
+"""Every notebook runs, with tiny parameters, the way a profile runs it; and is kept as notebooks are here."""
+
+import json
+import textwrap
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+
+from mosaiclib import parameters, profiles, runs
+from mosaiclib.data import images, minicity, minicity_files
+from mosaiclib.provenance import ROOT
+
+NOTEBOOKS = sorted((ROOT / "notebooks").rglob("[0-9t]*.ipynb"))
+PROFILE = """
+    title: Tiny
+    description: every notebook once
+    runs:
+      pictures/r4: {notebook: notebooks/05_released_weights.ipynb, description: x}
+      data/tiny:
+        notebook: notebooks/10_data.ipynb
+        description: x
+        parameters: {dataset: minicity-64x128, data_root: ROOT, shown: 2}
+      train/tiny:
+        notebook: notebooks/20_train.ipynb
+        description: x
+        parameters:
+          {model: mnmh480-mosaic-bins1.4, dataset: minicity-64x128, data_root: ROOT, epochs: 1, batch_size: 2,
+           crop_height: 64, crop_width: 128}
+      evaluate/tiny:
+        notebook: notebooks/30_evaluate.ipynb
+        description: x
+        parameters:
+          {weights: "run:train/tiny/weights", dataset: minicity-64x128, data_root: ROOT, shown: 1}
+"""
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A profile of every notebook over a few small scenes; returns it after all runs were tried."""
+    folder = tmp_path_factory.mktemp("tiny")
+    for split, count in (("train", 4), ("val", 2)):
+        for number in range(count):
+            image, label = minicity.scene(number + 10 * (split == "val"), (64, 128))
+            target = folder / f"minicity-64x128-v{minicity_files.VERSION}" / split
+            images.write_png(target / f"{number:05d}_image.png", image)
+            images.write_png(target / f"{number:05d}_label.png", label)
+    (folder / "tiny.yaml").write_text(textwrap.dedent(PROFILE).replace("ROOT", str(folder)))
+    profile = profiles.load(folder / "tiny.yaml")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOSAIC_REPORTS", str(folder / "reports"))
+        patch.delenv("MOSAIC_MIRROR", raising=False)
+        patch.setenv("MOSAIC_DATA", str(folder))
+        for run_id in profile.runs:
+            runs.execute(profile, run_id)
+        yield profile
+
+
+@pytest.mark.slow
+def test_every_notebook_runs_from_the_outside_of_a_profile(tiny):
+    covered = {plan.notebook for plan in tiny.runs.values()}
+    assert covered == {str(path.relative_to(ROOT)) for path in NOTEBOOKS}
+    results = {run_id: runs.result_of(tiny.name, run_id) for run_id in tiny.runs}
+    assert None not in results.values()
+    assert "MOSAIC_MIRROR" in results["pictures/r4"]["skipped"]
+    assert results["data/tiny"]["pictures"] == {"train": 4, "val": 2} and results["data/tiny"]["synthetic"]
+    trained, evaluated = results["train/tiny"], results["evaluate/tiny"]
+    assert trained["steps"] == 2 and len(trained["history"]) == 1
+    # Trained at the size of the pictures, so validation and evaluation must find the same number.
+    assert evaluated["miou"] == pytest.approx(trained["best_val_miou"], abs=1e-6)
+    assert np.sum(evaluated["confusion"]) == sum(
+        int((images.read_label(label) != 255).sum())
+        for label in Path(runs.reports_folder().parent).glob("minicity*/val/*_label.png")
+    )
+    record = json.loads((runs.folder_of(tiny.name, "train/tiny") / "run.json").read_text())
+    assert record["data_fingerprint"] == trained["data_fingerprint"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_are_kept_clean(path):
+    notebook = nbformat.read(path, as_version=4)
+    first, *_ = notebook.cells
+    assert first.cell_type == "markdown" and first.source.startswith("# ")
+    assert sum(cell.source.startswith("# ") for cell in notebook.cells if cell.cell_type == "markdown") == 1
+    assert parameters.declared(path), "a notebook has parameters"
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert not cell.outputs and cell.execution_count is None
+            assert len(cell.source.splitlines()) <= 25
+            assert not any(line.startswith(("def ", "class ")) for line in cell.source.splitlines())
