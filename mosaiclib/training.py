@@ -30,7 +30,8 @@ class Recipe:
     coefficient: half of it times the sum of squares), decoupled decay for adamw; never on batch norm or
     bias, and for MNMH not on depthwise kernels. warmup_steps: linear from 0. The rate then falls as
     (1 - step / steps) ** 0.9 ("poly"). frozen_batch_norm: use the stored statistics while training, for
-    imported weights whose batch norms were folded. ema: momentum of averaged weights, 0 for none.
+    imported weights whose batch norms were folded. batch_norm_momentum: of the running statistics; the
+    networks' own 0.99 needs thousands of steps, a short training a smaller one. ema: momentum of averaged weights, 0 for none.
     """
 
     epochs: int
@@ -43,6 +44,7 @@ class Recipe:
     scale: tuple[float, float] = (0.5, 2.0)
     flip: bool = True
     frozen_batch_norm: bool = False
+    batch_norm_momentum: float = 0.99
     ema: float = 0.0
     seed: int = 0
     validate_every: int = 1
@@ -106,10 +108,10 @@ def _compile(model, recipe, steps):
             if any(_decays(v) for v in layer.trainable_variables):
                 layer.kernel_regularizer = keras.regularizers.L2(recipe.weight_decay / 2)
                 layer.kernel.regularizer = layer.kernel_regularizer
-    if recipe.frozen_batch_norm:
-        for layer in model.layers:
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.trainable = False
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = recipe.batch_norm_momentum
+            layer.trainable = not recipe.frozen_batch_norm
     # On a CPU, XLA makes TensorFlow's training step five times slower; JAX cannot do without it.
     model.compile(optimizer, segmentation_loss, jit_compile=keras.backend.backend() == "jax")
     optimizer.build(model.trainable_variables)
