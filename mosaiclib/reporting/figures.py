@@ -205,7 +205,7 @@ def _picture(uri, alt, caption, shareable, kind, credit="", width=None):
         raise ValueError("A picture needs an alternative text that says what it shows.")
     size = f"width:{width}px;max-width:100%" if width else "width:100%"
     credit_line = f'<span class="credit">{escape(credit)}</span>' if credit else ""
-    caption = f"<figcaption>{escape(caption)} {credit_line}</figcaption>" if caption or credit else ""
+    caption = f"<figcaption>{f'{escape(caption)} {credit_line}'.strip()}</figcaption>" if caption or credit else ""
     withheld = f' data-licence="{escape(credit)}"' if credit and not shareable else ""
     return HTML(
         f'<figure class="{kind}" style="margin:0"><img src="{uri}" alt="{escape(alt)}" '

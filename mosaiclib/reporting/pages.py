@@ -31,7 +31,7 @@ def page(run, home="index.html", before=None, after=None) -> str:
     clean(body)
     title = _one_title(body) or run.run_id
     _wrap_tables(body)
-    parameters = _mapping(record, "parameters")
+    parameters = mapping(record, "parameters")
     names = [name for name in parameters if hygiene.is_secret(name)]
     folder = f"runs/{run.run_id}"
     return render(
@@ -57,7 +57,7 @@ def page(run, home="index.html", before=None, after=None) -> str:
         code_fingerprint=str(record.get("code_fingerprint") or ""),
         data_fingerprint=str(record.get("data_fingerprint") or ""),
         machine=machine(record),
-        versions=", ".join(f"{name} {version}" for name, version in _mapping(record, "versions").items()),
+        versions=", ".join(f"{name} {version}" for name, version in mapping(record, "versions").items()),
         parameters=[(n, hygiene.neutral(str(v), secrets)) for n, v in hygiene.masked(parameters).items()],
         files=[
             (f, f"{folder}/{f}") for f in ("notebook.ipynb", "result.json", "run.json") if (run.folder / f).is_file()
@@ -91,14 +91,15 @@ def memory(megabytes) -> str:
 
 def machine(record) -> str:
     """The machine of a run.json in one line."""
-    known = _mapping(record, "machine")
+    known = mapping(record, "machine")
     parts = [known.get("cpu"), known.get("cores") and f"{known['cores']} cores",
              known.get("memory_gb") and f"{known['memory_gb']} GB", known.get("os"),
              known.get("python") and f"Python {known['python']}"]  # fmt: skip
     return ", ".join(str(part) for part in parts if part)
 
 
-def _mapping(record, name):
+def mapping(record, name) -> dict:
+    """A field of a run.json that should be an object, or {} where it is none."""
     value = record.get(name)
     return value if isinstance(value, dict) else {}
 
@@ -146,12 +147,13 @@ def _read_notebook(folder):
 
 def _cells(notebook, record, secrets):
     """The cells as HTML, their texts clipped and rid of what no page may tell."""
-    names = [name for name in _mapping(record, "parameters") if hygiene.is_secret(name)]
+    names = [name for name in mapping(record, "parameters") if hygiene.is_secret(name)]
     kept = []
     for cell in notebook.cells:
         if cell.cell_type == "raw" or "papermill-error-cell-tag" in cell.metadata.get("tags", []):
             continue
         cell.source = hygiene.neutral(hygiene.masked_source(cell.source, names), secrets)
+        cell.metadata["tags"] = list(cell.metadata.get("tags", []))
         if cell.cell_type == "code":
             cell.outputs = [_tidy(output, secrets) for output in cell.outputs if not _is_widget(output)]
             cell.metadata["failed"] = any(output.output_type == "error" for output in cell.outputs)

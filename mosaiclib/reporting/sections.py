@@ -12,7 +12,7 @@ CURVES_A_PLOT = 8
 
 
 def pictures(run):
-    """{"rows", "legend", "credit"} of a pictures run, or {"gap": why there are none}."""
+    """{"rows", "legend"} of a pictures run, or {"gap": why there are none}."""
     if run.result.skipped or not run.result.images:
         reason = run.result.skipped if isinstance(run.result.skipped, str) else ""
         return {"gap": reason or "This run has no pictures to show."}

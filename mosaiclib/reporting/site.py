@@ -90,7 +90,7 @@ def _index(runs, content, title, description):
 def _line(run):
     """What the list of runs tells of one."""
     secrets = hygiene.secrets_of(run.record)
-    names = [n for n in pages._mapping(run.record, "parameters") if hygiene.is_secret(n)]
+    names = [n for n in pages.mapping(run.record, "parameters") if hygiene.is_secret(n)]
     return {
         "wall": pages.duration(run.record.get("wall_s")),
         "reason": hygiene.neutral(run.reason, secrets),
@@ -114,7 +114,7 @@ def _numbers(runs):
     found = {}
     for run in runs:
         secrets = hygiene.secrets_of(run.record)
-        names = [n for n in pages._mapping(run.record, "parameters") if hygiene.is_secret(n)]
+        names = [n for n in pages.mapping(run.record, "parameters") if hygiene.is_secret(n)]
         record = run.record | ({"command": hygiene.masked_command(str(run.record.get("command")), names)}
                                if run.record.get("command") else {})  # fmt: skip
         for name, data in (("run.json", record), ("result.json", run.raw)):
@@ -135,7 +135,7 @@ def _check_size(files):
 
 
 def _write(files, target, published):
-    """Each file beside its place and renamed; the index last, and pages of ours that are no more go."""
+    """Writes each file beside its place and renames it, the index last; pages of ours whose run is gone go too."""
     if published and (target / "index.html").is_file() and _is_ours(target / "index.html"):
         shutil.rmtree(target / "runs", ignore_errors=True)
     for name in sorted(files, key=lambda name: name == "index.html"):

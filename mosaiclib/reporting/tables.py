@@ -29,7 +29,7 @@ def table(data, caption, units=None, formats=None, missing=None, numbers_as_text
         columns = list(dict.fromkeys(str(key) for row in rows for key in row))
     if not columns:
         return HTML(f'<p class="caption">{escape(caption)}</p>')
-    units, formats = units or {}, formats or {}
+    units, formats = units or {}, dict(formats or {})
     numeric = {
         column
         for column in columns
@@ -37,6 +37,8 @@ def table(data, caption, units=None, formats=None, missing=None, numbers_as_text
         and all(_is_number(row.get(column)) or _is_missing(row.get(column)) for row in rows)
         and any(_is_number(row.get(column)) for row in rows)
     }
+    for column in numeric - set(formats):
+        formats[column] = _common_format([row[column] for row in rows if _is_number(row.get(column))])
     head = "".join(_header(column, units.get(column), column in numeric) for column in columns)
     body = []
     for row in rows:
@@ -119,6 +121,14 @@ def _shown(value, spec, numeric):
     if _is_number(value) and (numeric or not spec):
         return number(value, spec) if numeric or isinstance(value, float) else escape(str(value))
     return escape(format(value, spec) if spec else str(value))
+
+
+def _common_format(values):
+    """One format for a column, so that its decimal points line up: at most 4 digits of the finest number."""
+    decimals = [len(f"{value:.4g}".partition(".")[2]) for value in values]
+    if any(float(value) and not 1e-3 <= abs(value) < 1e15 for value in values):
+        return None
+    return f",.{min(max(decimals), 4)}f"
 
 
 def _is_number(value):
