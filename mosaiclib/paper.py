@@ -7,16 +7,13 @@ then what the record adds. Nothing here is measured.
 import csv
 from dataclasses import dataclass
 from importlib import resources
-from typing import Literal
 
 TABLES = (2, 3, 4, 5, 6, 7, 8)
 DEVICES = ("cpu", "gpu", "dsp", "edgetpu")
 
-# Which count of `models.cost` a published MAdds figure is read as (see models/cost.py).
-Reading = Literal["tflite", "tflite_softmax", "conv", "conv_untransposed"]
+# Which count of models/cost.py a published MAdds figure is read as.
 READINGS = {
-    "tflite": "TFLite arithmetic count / 2",
-    "tflite_softmax": "TFLite arithmetic count / 2, with a softmax over every pixel",
+    "tflite": "TFLite MAdds",
     "conv": "conv MACs",
     "conv_untransposed": "conv MACs without transposed convolutions",
 }
@@ -40,8 +37,9 @@ class Record:
     spec: its name in `mosaiclib.specs`. input_size: (height, width) in pixels. classes: output channels.
     miou_percent, madds_b: the values; `*_text` the printed digits (None: the table has no such column).
     latency_ms: {device: milliseconds on a Pixel 4}, None where the table prints none.
-    madds_spec, madds_size, madds_classes, reading: what explains the published MAdds; they differ from
-        spec, input_size and classes only in the few rows whose `note` says so.
+    madds_spec, madds_size, madds_classes, madds_output: the graph (arguments of `models.build`) whose cost
+        explains the published MAdds; it is another than that of spec, input_size, classes and "logits" only
+        in the few rows whose `note` says so. reading: how it is counted, a key of READINGS.
     """
 
     table: int
@@ -61,7 +59,8 @@ class Record:
     madds_spec: str
     madds_size: tuple[int, int]
     madds_classes: int
-    reading: Reading
+    madds_output: str
+    reading: str
     note: str
 
     @property
@@ -99,10 +98,8 @@ def _lines(table):
         return list(csv.DictReader(stream))
 
 
-_NOT_LABELS = (
-    {"spec", "mIOU (%)", "MAdds (B)", "recipe", "madds_spec", "madds_size", "madds_classes", "reading", "note"}
-    | {f"{device}_ms" for device in DEVICES}
-)  # fmt: skip
+_ADDED = {"spec", "mIOU (%)", "MAdds (B)", "recipe", "note", "reading"}
+_ADDED |= {f"madds_{name}" for name in ("spec", "size", "classes", "output")} | {f"{device}_ms" for device in DEVICES}
 
 
 def _record(table, number, line):
@@ -115,7 +112,7 @@ def _record(table, number, line):
     return Record(
         table=table,
         row=number,
-        labels={name: value for name, value in line.items() if name not in _NOT_LABELS},
+        labels={name: value for name, value in line.items() if name not in _ADDED},
         spec=cell["spec"],
         dataset="cityscapes" if cityscapes else "ade20k_top31",
         input_size=input_size,
@@ -130,6 +127,7 @@ def _record(table, number, line):
         madds_spec=cell.get("madds_spec", cell["spec"]),
         madds_size=_size(cell["madds_size"]) if "madds_size" in cell else input_size,
         madds_classes=int(cell.get("madds_classes", classes)),
+        madds_output=cell.get("madds_output", "logits"),
         reading=cell.get("reading", "tflite"),
         note=cell.get("note", ""),
     )

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from mosaiclib.cli import app
 
@@ -14,6 +16,60 @@ app.add_typer(importing, name="import")
 
 WeightsOption = Annotated[Path | None, typer.Option(help="A weights folder.")]
 TFLiteOption = Annotated[Path | None, typer.Option(help="A .tflite file with output 'classes'.")]
+
+
+@app.command("models")
+def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False):
+    """Lists every network of the paper with its parameters and its cost at the paper's size (a minute)."""
+    from mosaiclib import madds
+
+    found = madds.networks()
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    table = Table("network", "tables", "input size", "classes", "parameters", "TFLite MAdds, B", "conv MACs, B")
+    for row in found:
+        table.add_row(
+            row["name"],
+            ", ".join(map(str, row["tables"])),
+            _size(row),
+            str(row["classes"]),
+            f"{row['params']:,}",
+            f"{row['tflite_madds_b']:.4f}",
+            f"{row['conv_macs_b']:.4f}",
+        )
+    Console().print(table)
+
+
+@app.command("madds")
+def list_madds(
+    number: Annotated[int | None, typer.Option("--table", help="Only this table of the paper, 2 to 7.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+):
+    """Prints the MAdds of the paper's tables beside those counted on our graphs (all tables: a minute)."""
+    from mosaiclib import madds
+
+    found = madds.rows(number)
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    table = Table("table.row", "network", "input size", "paper, B", "counted, B", "difference", "counted as, note")
+    for row in found:
+        digits = len(row["paper_madds_text"].partition(".")[2])
+        table.add_row(
+            f"{row['table']}.{row['row']}",
+            row["name"],
+            _size(row),
+            row["paper_madds_text"],
+            f"{row['reading_madds_b']:.{max(digits, 2)}f}",
+            f"{row['difference_percent']:+.2f} %",
+            f"{row['reading']}. {row['note']}" if row["note"] else row["reading"],
+        )
+    Console().print(table)
+
+
+def _size(row):
+    return "x".join(map(str, row["input_size"]))
 
 
 @importing.command("mlperf")

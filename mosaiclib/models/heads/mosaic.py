@@ -34,7 +34,7 @@ def context_encoder(x, head, resize, name):
         pooled = pyramid_pool(x, bins, head.windows, f"{level}.pool")
         branches.append(blocks.resize(convolution(pooled), size, resize, f"{level}.resize"))
     if 1 in head.bins:
-        pooled = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}.global.pool")(x)
+        pooled = layers.AveragePooling2D(size, name=f"{name}.global.pool")(x)
         pooled = blocks.conv(pooled, head.encoder_filters, f"{name}.global")
         branches.append(blocks.resize(pooled, size, resize, f"{name}.global.resize"))
     x = layers.Concatenate(name=f"{name}.concat")(branches)

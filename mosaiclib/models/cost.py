@@ -1,0 +1,158 @@
+"""What a network costs: multiply-adds and parameters, layer by layer, counted on the built graph itself.
+
+Two conventions:
+
+* conv MACs: the multiply-accumulates of convolutions, nothing else;
+* TFLite MAdds, which the paper's tables follow: half the arithmetic operations that the TFLite converter
+  counts on the graph with its batch norms folded into the convolutions before them. A convolution's bias
+  costs half an operation per output element, a sum or product of two tensors as well, a pooling half the
+  window per output, a softmax 32 per element. Resizes, concatenations, means over the whole picture and
+  activations cost nothing.
+"""
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+
+import keras
+from keras import layers
+
+from mosaiclib.models.build import build
+
+SOFTMAX_MADDS = 32
+CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.Conv2DTranspose)
+POOLINGS = (layers.AveragePooling2D, layers.MaxPooling2D)
+FREE = (layers.PReLU,)  # layers that have weights and yet cost nothing
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """One call of one layer: its name and class, [h, w, C] of what it gives, and its cost for one picture.
+
+    params: trainable parameters; a layer that is called again counts them once.
+    """
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...]
+    conv_macs: int
+    tflite_madds: float
+    params: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The cost of a network for one picture; params: trainable parameters."""
+
+    layers: tuple[LayerCost, ...]
+    conv_macs: int
+    tflite_madds: float
+    params: int
+
+    def by_stage(self, depth=2) -> dict[str, "Cost"]:
+        """The cost of each group of layers whose names share their first `depth` parts, in graph order."""
+        groups = defaultdict(list)
+        for layer in self.layers:
+            groups[".".join(layer.name.split(".")[:depth])].append(layer)
+        return {stage: _total(group) for stage, group in groups.items()}
+
+
+def cost(spec, input_size, classes, output="logits") -> Cost:
+    """The cost of the network of `spec` on pictures of `input_size` (height, width); arguments as in `build`."""
+    return cost_of(build(spec, input_size, classes, output))
+
+
+def cost_of(model) -> Cost:
+    """The cost of a functional `keras.Model` with a fixed input size.
+
+    Raises ValueError for a layer with weights that this module cannot count.
+    """
+    readers = defaultdict(list)
+    nodes = _nodes(model)
+    for node in nodes:
+        for tensor in node.input_tensors:
+            readers[id(tensor)].append(node.operation)
+    counted, seen = [], set()
+    for node in nodes:
+        operation = node.operation
+        macs, madds = _count(node, readers)
+        params = 0
+        if operation not in seen:
+            params = sum(math.prod(weight.shape) for weight in getattr(operation, "trainable_weights", ()))
+        seen.add(operation)
+        shape = tuple(node.output_tensors[0].shape[1:])
+        counted.append(LayerCost(operation.name, type(operation).__name__, shape, macs, madds, params))
+    return _total(counted)
+
+
+def _total(counted):
+    return Cost(
+        tuple(counted),
+        sum(layer.conv_macs for layer in counted),
+        sum(layer.tflite_madds for layer in counted),
+        sum(layer.params for layer in counted),
+    )
+
+
+def _nodes(model):
+    """The calls that make up the graph, inputs before users. A shared layer has several."""
+    order, seen = [], set()
+
+    def visit(tensor):
+        operation, index, _ = tensor._keras_history
+        node = operation._inbound_nodes[index]
+        if id(node) in seen:
+            return
+        seen.add(id(node))
+        for source in node.input_tensors:
+            visit(source)
+        if node.input_tensors:
+            order.append(node)
+
+    for output in model.outputs:
+        visit(output)
+    return order
+
+
+# === One call ===
+
+
+def _count(node, readers):
+    """(conv MACs, TFLite MAdds) of one call."""
+    layer, x, y = node.operation, node.input_tensors[0], node.output_tensors[0]
+    outputs = math.prod(y.shape[1:])
+    if isinstance(layer, CONVOLUTIONS):
+        macs = _convolution_macs(layer, x, y)
+        biased = layer.use_bias or _folded_batch_norm(node, readers)
+        return macs, macs + (0.5 * outputs if biased else 0) + _softmax(layer, outputs)
+    if isinstance(layer, layers.BatchNormalization):
+        source = x._keras_history
+        producer = source.operation._inbound_nodes[source.node_index]
+        folded = isinstance(source.operation, CONVOLUTIONS) and _folded_batch_norm(producer, readers)
+        return 0, 0 if folded else outputs  # a product and a sum
+    if isinstance(layer, layers.Add | layers.Multiply):
+        return 0, 0.5 * outputs * (len(node.input_tensors) - 1)
+    if isinstance(layer, POOLINGS):
+        return 0, 0.5 * math.prod(layer.pool_size) * outputs
+    if isinstance(layer, layers.Softmax | layers.Activation):
+        return 0, _softmax(layer, outputs)
+    if getattr(layer, "weights", ()) and not isinstance(layer, FREE):
+        raise ValueError(f"The cost of '{layer.name}', a {type(layer).__name__}, is not known here.")
+    return 0, 0
+
+
+def _convolution_macs(layer, x, y):
+    """Every element of the kernel is used once per output position; per input position where transposed."""
+    positions = math.prod((x if isinstance(layer, layers.Conv2DTranspose) else y).shape[1:3])
+    return positions * math.prod(layer.kernel.shape)
+
+
+def _folded_batch_norm(node, readers):
+    """Whether a batch norm follows this convolution and is the only one to read it."""
+    found = readers[id(node.output_tensors[0])]
+    return len(found) == 1 and isinstance(found[0], layers.BatchNormalization)
+
+
+def _softmax(layer, outputs):
+    softmax = isinstance(layer, layers.Softmax) or getattr(layer, "activation", None) is keras.activations.softmax
+    return SOFTMAX_MADDS * outputs if softmax else 0
