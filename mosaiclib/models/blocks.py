@@ -107,6 +107,14 @@ class BilinearResize(layers.Layer):
         return {**super().get_config(), "size": self.size, "convention": self.convention}
 
 
+@keras.saving.register_keras_serializable("mosaiclib")
+class ClassMap(layers.Layer):
+    """The most likely class of each position: logits [B, H, W, C] -> int32 [B, H, W]."""
+
+    def call(self, logits):
+        return ops.argmax(logits, axis=-1)
+
+
 def _asymmetric_resize(x, axis, target):
     """Linear interpolation along one axis at positions i * (length / target)."""
     length = x.shape[axis]

@@ -48,7 +48,7 @@ def build(spec, input_size, classes, output="logits", batch=None):
     if output == "probabilities":
         x = layers.Softmax(name="probabilities")(x)
     if output == "classes":
-        x = ops.argmax(x, axis=-1)
+        x = blocks.ClassMap(name="classes")(x)
     return keras.Model(image, x, name=spec.name.replace(".", "_"))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from mosaiclib import specs
 from mosaiclib.data.classes import ADE20K_TOP31
-from mosaiclib.models.blocks import BilinearResize
+from mosaiclib.models.blocks import BilinearResize, ClassMap
 from mosaiclib.models.build import build
 from mosaiclib.models.pretrained.tflite_graph import TFLiteGraph
 from mosaiclib.models.weights import Card
@@ -30,6 +30,7 @@ _KINDS = {
     keras.layers.AveragePooling2D: "AVERAGE_POOL_2D",
     keras.layers.GlobalAveragePooling2D: "AVERAGE_POOL_2D",
     BilinearResize: "RESIZE_BILINEAR",
+    ClassMap: "ARG_MAX",
 }
 
 
@@ -116,8 +117,6 @@ def _keras_inputs(operation):
 
 
 def _kind(operation):
-    if operation.__class__.__name__ == "Argmax":
-        return "ARG_MAX"
     return next((kind for layer, kind in _KINDS.items() if type(operation) is layer), None)
 
 

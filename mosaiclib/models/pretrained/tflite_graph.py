@@ -67,6 +67,13 @@ class TFLiteGraph:
         shape = self._tensors[tensor].shape
         return tuple(int(side) for side in shape) if shape is not None else ()
 
+    def metadata(self, name):
+        """The bytes of a named metadata entry, or None."""
+        for entry in self._model.metadata or ():
+            if entry.name == name.encode():
+                return np.asarray(self._model.buffers[entry.buffer].data, np.uint8).tobytes()
+        return None
+
     def constant(self, tensor):
         """The stored values of a tensor as float32, dequantised; None where it is computed at run time."""
         stored = self._tensors[tensor]
