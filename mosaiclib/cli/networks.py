@@ -88,6 +88,21 @@ def import_mlperf(
     print(f"{out}: {card.spec.name}, {len(card.classes)} classes, {model.count_params():,} parameters")
 
 
+@importing.command("keras-applications")
+def import_keras_applications(
+    name: Annotated[str, typer.Argument(help="A network on MobileNetV2 or V3, for example mnv3large-mosaic.")],
+    out: Annotated[Path, typer.Option(help="The weights folder to write.")],
+    weights: Annotated[str, typer.Option(help="imagenet (Keras downloads it), or a file.")] = "imagenet",
+):
+    """Starts a network from the ImageNet weights of keras.applications; its head stays random."""
+    from mosaiclib import models, specs
+    from mosaiclib.models.pretrained import keras_applications
+
+    model, card, filled = keras_applications.read(specs.get(name), weights)
+    models.save(model, out, card)
+    print(f"{out}: {name}, {len(filled)} layers filled up to {filled[-1]}; the rest is random")
+
+
 @app.command()
 def predict(
     image: Annotated[Path, typer.Argument(help="A JPEG or PNG picture of any size.")],
