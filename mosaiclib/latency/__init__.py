@@ -1,0 +1,1 @@
+"""How long an exported network takes, and proof of what ran it."""
