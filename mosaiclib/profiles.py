@@ -24,7 +24,7 @@ CODE = {
     "evaluate": (*_NETWORK, "data/**/*.py", "evaluation.py", "tflite.py"),
     "export": (*_NETWORK, "data/**/*.py", "export.py", "tflite.py"),
     "latency": ("latency/*.py", "tflite.py"),
-    "tables": ("paper.py", "paper/*.csv", *_NETWORK, "reporting/measured.py"),
+    "tables": ("paper.py", "paper/*.csv", "madds.py", *_NETWORK, "reporting/measured.py"),
 }
 
 

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 import nbformat
 
-from mosaiclib import parameters, profiles, provenance
+from mosaiclib import parameters, provenance
 from mosaiclib.provenance import ROOT
 
 

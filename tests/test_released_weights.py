@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from mosaiclib.tflite import TFLiteSegmenter
 
 from mosaiclib import models, pictures
 from mosaiclib.models.pretrained import mlperf_tflite
+from mosaiclib.tflite import TFLiteSegmenter
 
 R4, R3 = "mlperf/mosaic_r4_uint8.tflite", "mlperf/mosaic_r3_uint8.tflite"
 
