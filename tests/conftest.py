@@ -25,6 +25,12 @@ def mirror():
 
 
 @pytest.fixture
+def mirror_if_any():
+    """The same without a skip: a path, or None."""
+    return fetch.find
+
+
+@pytest.fixture
 def tiny_dataset(tmp_path):
     """A `Dataset` of random pictures with blocky labels of 4 classes: 6 for train, 2 for val, 72x88 pixels."""
     generator = np.random.default_rng(7)

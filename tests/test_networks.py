@@ -127,8 +127,10 @@ def test_lraspp_against_its_formula():
     ("name", "ours", "theirs", "last_filled"),
     [
         ("mnv2-dlv3plus", "mobilenet_v2.block13.add", "block_12_add", "mobilenet_v2.block17.project.bn"),
-        ("mnv3small-mdl", "mobilenet_v3_small.block8.add", "expanded_conv_7_add", "mobilenet_v3_small.block8.project.bn"),
-        ("mnv3large-mdl", "mobilenet_v3_large.block12.add", "expanded_conv_11_add", "mobilenet_v3_large.block12.project.bn"),
+        ("mnv3small-mdl", "mobilenet_v3_small.block8.add", "expanded_conv_7_add",
+         "mobilenet_v3_small.block8.project.bn"),
+        ("mnv3large-mdl", "mobilenet_v3_large.block12.add", "expanded_conv_11_add",
+         "mobilenet_v3_large.block12.project.bn"),
     ],
 )  # fmt: skip
 def test_backbones_are_those_of_keras_applications(name, ours, theirs, last_filled):

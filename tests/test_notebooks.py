@@ -33,6 +33,17 @@ PROFILE = """
         description: x
         parameters:
           {weights: "run:train/tiny/weights", dataset: minicity-64x128, data_root: ROOT, shown: 1}
+      export/tiny:
+        notebook: notebooks/40_export.ipynb
+        description: x
+        parameters: {weights: "run:train/tiny/weights", dataset: minicity-64x128, data_root: ROOT}
+      latency/host:
+        notebook: notebooks/50_latency.ipynb
+        description: x
+        parameters:
+          {files: "run:export/tiny/files", runtimes: "ai_edge_litert nonesuch", threads: "1", processes: 2,
+           inferences: 1}
+      tables/table_7: {notebook: notebooks/tables/table_7.ipynb, description: x, parameters: {profile: tiny}}
 """
 
 
@@ -73,6 +84,15 @@ def test_every_notebook_runs_from_the_outside_of_a_profile(tiny):
         int((images.read_label(label) != 255).sum())
         for label in Path(runs.reports_folder().parent).glob("minicity*/val/*_label.png")
     )
+    exported = results["export/tiny"]
+    assert exported["keras_miou"] == pytest.approx(evaluated["miou"], abs=1e-6)
+    assert {file["precision"]: file["pixel_agreement"] > 0.5 for file in exported["files"]} == {
+        "float32": True, "int8": True,
+    }  # fmt: skip
+    timed = results["latency/host"]
+    assert timed["runtimes_not_installed"] == ["nonesuch"] and len(timed["measurements"]) == 4
+    assert all(m["n"] == 2 and m["mean_ms"] > 0 for m in timed["measurements"])
+    assert results["tables/table_7"]["rows"][-1]["cells"][0]["paper"] == 60.1
     record = json.loads((runs.folder_of(tiny.name, "train/tiny") / "run.json").read_text())
     assert record["data_fingerprint"] == trained["data_fingerprint"]
 

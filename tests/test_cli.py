@@ -1,0 +1,83 @@
+"""The `mosaic` command as a user types it: what it prints, and one sentence and status 1 where it cannot."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mosaiclib import cli, models, specs
+from mosaiclib.data import images
+
+
+@pytest.fixture
+def mosaic(monkeypatch, capsys):
+    """Runs the command in this process: (exit status, stdout, stderr)."""
+
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["mosaic", *map(str, arguments)])
+        status = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            status = end.code or 0
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights") / "w"
+    spec = specs.get("mnmh480-mosaic-bins1.4")
+    model = models.build(spec, (64, 96), 3)
+    models.save(model, folder, models.Card(spec, ("sky", "road", "car"), "tiny", (64, 96)))
+    return folder
+
+
+def test_predict_writes_an_overlay_with_a_legend_beside_it(mosaic, weights, tmp_path):
+    picture = np.random.default_rng(0).integers(0, 256, (75, 50, 3), dtype=np.uint8)
+    images.write_png(tmp_path / "photo.png", picture)
+    status, out, _ = mosaic(
+        "predict", tmp_path / "photo.png", "--weights", weights, "--out", tmp_path / "x.png", "--json"
+    )
+    assert status == 0
+    assert set(json.loads(out)["shares"]) <= {"sky", "road", "car"}
+    drawn = images.read_image(tmp_path / "x.png")
+    assert drawn.shape[0] > 75 or drawn.shape[1] > 50
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["predict", "missing.jpg", "--weights", "W", "--out", "x.png"], "missing.jpg"),
+        (["predict", "torn.png", "--weights", "W", "--out", "x.png"], "torn.png"),
+        (["predict", "photo.png", "--weights", "nowhere", "--out", "x.png"], "nowhere is not a weights folder"),
+        (["predict", "photo.png", "--out", "x.png"], "--weights FOLDER"),
+        (["export", "--weights", "W", "--out", "o", "--input-size", "large"], "'large' is no size"),
+        (["export", "--weights", "W", "--out", "o", "--input-size", "32x32"], "at least 64x64"),
+        (["evaluate", "--dataset", "cityscape", "--weights", "W"], "no data set called 'cityscape'"),
+        (["evaluate", "--dataset", "minicity"], "either --weights FOLDER or --tflite FILE"),
+        (["import", "mlperf", "nothing.tflite", "--out", "o"], "nothing.tflite does not exist"),
+        (["bench", "nothing.tflite", "--kernels", "fast"], "Unknown 'fast'"),
+        (["run", "train/nothing"], "no run 'train/nothing'"),
+        (["report", "--profile", "quik"], "no profile 'quik'"),
+        (["madds", "--table", "8"], "Table 8 prints no MAdds"),
+        (["data", "fetch", "mnist"], "mnist"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_status_1(mosaic, arguments, sentence, weights, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path / "reports"))
+    images.write_png(tmp_path / "photo.png", np.zeros((20, 20, 3), np.uint8))
+    (tmp_path / "torn.png").write_bytes((tmp_path / "photo.png").read_bytes()[:40])
+    status, _, error = mosaic(*[weights if argument == "W" else argument for argument in arguments])
+    assert status == 1
+    assert sentence in error and len(error.splitlines()) == 1
+    assert not (tmp_path / "x.png").exists() and not (tmp_path / "o").exists()
+
+
+def test_madds_as_json_is_what_the_table_shows(mosaic):
+    _, out, _ = mosaic("madds", "--table", "5", "--json")
+    rows = json.loads(out)
+    keys = {"table", "row", "name", "paper_madds_b", "tflite_madds_b", "conv_macs_b", "params", "input_size", "classes"}
+    assert len(rows) == 8 and all(keys <= set(row) for row in rows)
