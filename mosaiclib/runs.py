@@ -12,6 +12,7 @@ import shlex
 import shutil
 import sys
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -98,7 +99,9 @@ def execute(profile, run_id) -> Path:
     started, clock, reason = datetime.now(UTC), time.perf_counter(), None
     try:
         parameters.check(values, {name: kind for name, (kind, _) in parameters.declared(ROOT / plan.notebook).items()})
-        _run_notebook(plan.notebook, values, partial, scratch=reports_folder() / profile.name / "scratch" / run_id)
+        scratch = reports_folder() / profile.name / "scratch" / run_id
+        with _stderr_to(partial / "kernel.log"):
+            _run_notebook(plan.notebook, values, partial, scratch, _Echo(run_id))
     except Exception as error:
         reason = _reason(error)
     record = {
@@ -139,7 +142,36 @@ def execute(profile, run_id) -> Path:
 _RSS_UNITS_PER_MB = 2**20 if sys.platform == "darwin" else 2**10
 
 
-def _run_notebook(notebook, values, folder, scratch):
+@contextmanager
+def _stderr_to(path):
+    """What the kernel and native libraries say on stderr is kept with the run, and off the user's terminal."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    try:
+        with open(path, "wb") as file:
+            os.dup2(file.fileno(), 2)
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+
+
+class _Echo:
+    """Where papermill writes what cells print: to the terminal, line by line, behind the run's name."""
+
+    def __init__(self, run_id):
+        self.run_id = run_id
+
+    def write(self, text):
+        for line in text.splitlines():
+            if line.strip():
+                print(f"  {self.run_id}: {line}", flush=True)
+
+    def flush(self):
+        """Every line was flushed when it was written."""
+
+
+def _run_notebook(notebook, values, folder, scratch, echo):
     import papermill
 
     environment = {"MOSAIC_RUN_FOLDER": str(folder), "MOSAIC_RUN_SCRATCH": str(scratch), "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -154,6 +186,7 @@ def _run_notebook(notebook, values, folder, scratch):
             kernel_name="python3",
             cwd=str(ROOT),
             progress_bar=False,
+            stdout_file=echo,
             extra_arguments=["--IPKernelApp.log_level=40"],  # its start-up warnings are no news to a user
         )
     finally:
