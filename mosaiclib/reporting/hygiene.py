@@ -1,5 +1,6 @@
 """What no page may tell: secrets among the parameters, and the paths of the machine that made it."""
 
+import os
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ MASK = "***"
 _SECRET = ("token", "secret", "password", "passwd", "key")
 _DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+[;,][^\s\"'<>)]*", re.IGNORECASE)
 _ENCODED = re.compile(r"(;base64,[A-Za-z0-9+/=]{64,})")
+_FOLDER_VARIABLES = ("MOSAIC_MIRROR", "MOSAIC_DATA", "MOSAIC_REPORTS")
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -28,14 +30,16 @@ def secrets_of(record) -> list[str]:
 
 
 def neutral(text, secrets=()) -> str:
-    """Text without secrets, and with the folders of this machine written as "." (the project) and "~"."""
+    """Text without secrets, and with the folders of this machine by what they are: ".", "~", "MOSAIC_DATA"."""
+    folders = [(os.environ[name], name) for name in _FOLDER_VARIABLES if os.environ.get(name)]
+    folders += [(str(_ROOT), "."), (str(Path.home()), "~")]
     parts = _ENCODED.split(text)
     for position in range(0, len(parts), 2):
         for secret in secrets:
             parts[position] = parts[position].replace(secret, MASK)
-        for folder, short in ((_ROOT, "."), (Path.home(), "~")):
-            if len(str(folder)) > 1:
-                parts[position] = re.sub(re.escape(str(folder)) + r"(?![\w.-])", short, parts[position])
+        for folder, short in folders:
+            if len(folder) > 1:
+                parts[position] = re.sub(re.escape(folder.rstrip("/")) + r"(?![\w.-])", short, parts[position])
     return "".join(parts)
 
 
