@@ -7,7 +7,7 @@ from mosaiclib import models, pictures
 from mosaiclib.models.pretrained import mlperf_tflite
 from mosaiclib.tflite import TFLiteSegmenter
 
-R4, R3 = "mlperf/mosaic_r4_uint8.tflite", "mlperf/mosaic_r3_uint8.tflite"
+R4, DEEPLAB = "mlperf/mosaic_r4_uint8.tflite", "mlperf/deeplabv3plus_mnv2_qat_uint8.tflite"
 
 
 def agreement(path):
@@ -17,8 +17,9 @@ def agreement(path):
     return shares
 
 
-def test_r4_agrees_with_the_file_on_real_pictures(mirror):
-    shares = agreement(mirror(R4))
+@pytest.mark.parametrize("file", [R4, DEEPLAB])
+def test_the_imported_network_agrees_with_its_file_on_real_pictures(file, mirror):
+    shares = agreement(mirror(file))
     assert np.mean(shares) >= 0.97 and min(shares) >= 0.90
 
 
@@ -36,7 +37,7 @@ def test_the_imported_network_survives_its_weights_folder(mirror, tmp_path):
 def test_another_network_is_refused_with_the_first_op_that_differs(mirror, monkeypatch):
     monkeypatch.setattr(mlperf_tflite, "CANDIDATES", mlperf_tflite.CANDIDATES[:1])
     with pytest.raises(ValueError, match=r"op 1 is DEPTHWISE_CONV_2D .* needs CONV_2D"):
-        mlperf_tflite.read(mirror("mlperf/deeplabv3plus_mnv2_qat_uint8.tflite"))
+        mlperf_tflite.read(mirror(DEEPLAB))
 
 
 @pytest.mark.parametrize("content", [b"", b"\x1c\0\0\0TFL3", b"\x1c\0\0\0TFL3" + bytes(range(200)), b"GIF89a" * 50])

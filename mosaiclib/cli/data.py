@@ -20,7 +20,16 @@ def list_files(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.
     rows = []
     for file in fetch.FILES.values():
         path = fetch.find(file.key)
-        rows.append({"key": file.key, "here": str(path) if path else None, "licence": file.licence, "url": file.url})
+        rows.append(
+            {
+                "key": file.key,
+                "here": str(path) if path else None,
+                "licence": file.licence,
+                "url": file.url,
+                "sha256": file.sha256,
+                "cityscapes_miou_percent": file.cityscapes_miou_percent,
+            }
+        )
     if as_json:
         print(json.dumps(rows, indent=1))
         return
@@ -31,7 +40,7 @@ def list_files(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.
 
 
 @data.command("fetch")
-def fetch_files(name: Annotated[str, typer.Argument(help="mlperf, camvid, or one file's key.")]):
+def fetch_files(name: Annotated[str, typer.Argument(help="mlperf, model-garden, camvid, or one file's key.")]):
     """Fetches files, from the folder MOSAIC_MIRROR where that is set, and checks them."""
     for key in fetch.COLLECTIONS.get(name, (name,)):
         print(fetch.fetch(key, progress=True))

@@ -1,7 +1,7 @@
 """From a spec to a Keras model."""
 
 import keras
-from keras import layers, ops
+from keras import layers
 
 from mosaiclib.models import blocks
 from mosaiclib.models.backbones import mobilenet_v3

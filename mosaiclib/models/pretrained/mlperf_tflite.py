@@ -1,4 +1,4 @@
-"""The authors' own weights: fills our networks from the TFLite graphs released with MLPerf Mobile.
+"""Weights released with MLPerf Mobile as TFLite graphs: the authors' MOSAIC and v1.0's DeepLabV3+.
 
 The released graph and our Keras graph are walked in the same canonical order and compared operation by
 operation; only a graph that is the same network is imported. Batch norms of the released graphs are
@@ -18,7 +18,7 @@ from mosaiclib.models.pretrained.tflite_graph import TFLiteGraph
 from mosaiclib.models.weights import Card
 
 INPUT_SIZE = (512, 512)
-CANDIDATES = ("mnmh448-mosaic-f64-d64-released",)
+CANDIDATES = ("mnmh448-mosaic-f64-d64-released", "mnv2-dlv3plus-released")
 
 # Operations of the file that move or requantise values, and have no counterpart in Keras.
 _TRANSPARENT = {"QUANTIZE", "DEQUANTIZE", "SPLIT", "STRIDED_SLICE", "RESHAPE"}

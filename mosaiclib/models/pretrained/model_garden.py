@@ -1,0 +1,167 @@
+"""Weights of the TF2 Model Garden's MOSAIC (official/projects/mosaic), from its object-graph checkpoints.
+
+Shapes decide what the network is: m, f, D, the number of pyramid levels, the global branch, the classes.
+The Model Garden normalises pictures with ImageNet's mean and deviation; that is folded into the first
+convolution and its batch norm, so that our network takes RGB / 127.5 - 1 like all others. Padding lies
+outside the fold, so the last row and column of the stem's output differ a little.
+"""
+
+import tarfile
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from mosaiclib import specs
+from mosaiclib.data.classes import CITYSCAPES
+from mosaiclib.models.backbones.mnmh import TABLE_1
+from mosaiclib.models.build import build
+from mosaiclib.models.weights import Card
+
+INPUT_SIZE = (1024, 2048)
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+PYRAMIDS = {1: (8,), 2: (4, 8), 3: (4, 8, 16)}  # bins have no weights; these are the paper's by their number
+
+_SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
+_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
+_CLASSIFICATION_STEM = "backbone/layer_with_weights-18/"  # the 1280-wide layer that segmentation does not use
+
+
+def read(path):
+    """(keras.Model with the weights of a checkpoint, output "logits"; its `Card`).
+
+    path: a checkpoint's prefix, its .index file, a folder with one checkpoint, or a published .tar.gz.
+    Raises ValueError that names the first variable that is missing, unknown or of another shape.
+    """
+    path = Path(path)
+    if path.name.endswith((".tar.gz", ".tgz")):
+        with tempfile.TemporaryDirectory() as folder:
+            _unpack(path, folder)
+            return _import(path, _arrays(_prefix(Path(folder))))
+    return _import(path, _arrays(_prefix(path)))
+
+
+def _import(path, arrays):
+    spec, classes = _spec_of(path, arrays)
+    model = build(spec, INPUT_SIZE, classes)
+    used = set()
+    for variable in model.weights:
+        layer, _, weight = variable.path.partition("/")
+        key = _keys()[layer]
+        name = f"{key}/{weight}" if weight in _NORM else key
+        if name not in arrays:
+            raise ValueError(f"{path} lacks '{name}', which {spec.name} needs for {layer}.")
+        if arrays[name].shape != tuple(variable.shape):
+            raise ValueError(f"{path}: '{name}' has shape {arrays[name].shape}, not {tuple(variable.shape)}.")
+        variable.assign(arrays[name])
+        used.add(name)
+    unknown = sorted(set(arrays) - used)
+    if unknown:
+        raise ValueError(f"{path} holds '{unknown[0]}', which is no part of {spec.name} (a quantisation-aware one?).")
+    _fold_normalisation(model)
+    names = CITYSCAPES if classes == len(CITYSCAPES) else tuple(f"class {i}" for i in range(classes))
+    dataset = "cityscapes" if classes == len(CITYSCAPES) else "unknown"
+    return model, Card(spec, names, dataset, INPUT_SIZE, provenance={"source": "model-garden", "file": path.name})
+
+
+def _spec_of(path, arrays):
+    """(the spec, the number of classes) that the shapes tell."""
+    try:
+        m = arrays["backbone/layer_with_weights-17/_conv0/kernel"].shape[3]
+        f = arrays["neck/_multi_kernel_group_conv/_conv_branches/0/3/kernel"].shape[3]
+        fused = arrays["neck/_encoder_projection/0/kernel"].shape[2]
+        d = arrays["head/_merge_stages/0/_feature_fusion_block/0/kernel"].shape[3]
+        classes = arrays["head/_merge_stages/0/_feature_fusion_block/6/kernel"].shape[3]
+    except (KeyError, IndexError) as error:
+        raise ValueError(f"{path} is not a checkpoint of MOSAIC on MNMH: {error} is missing or no kernel.") from None
+    has_global = "neck/_global_pool_branch/1/kernel" in arrays
+    levels = (fused - m - f * has_global) / (2 * f)
+    if levels not in PYRAMIDS:
+        raise ValueError(f"{path}: a projection of {fused} channels is no pyramid of 1 to 3 levels of {2 * f} filters.")
+    bins = (1,) * has_global + PYRAMIDS[int(levels)]
+    return specs.mosaic(m=m, f=f, d=d, bins=bins).wired("garden"), classes
+
+
+def _keys():
+    """{our layer: its key in the checkpoint}; for a batch norm without the name of the weight."""
+    keys = {}
+
+    def pair(ours, convolution, norm):
+        keys[f"{ours}.conv"], keys[f"{ours}.bn"] = convolution, norm
+
+    for index in range(len(TABLE_1) + 2):
+        place = f"backbone/layer_with_weights-{index}"
+        if 1 <= index <= len(TABLE_1):
+            pair(f"mnmh.block{index}.expand", f"{place}/_conv0/kernel", f"{place}/_norm0")
+            pair(f"mnmh.block{index}.depthwise", f"{place}/_conv1/depthwise_kernel", f"{place}/_norm1")
+            pair(f"mnmh.block{index}.project", f"{place}/_conv2/kernel", f"{place}/_norm2")
+        else:
+            pair("mnmh.endpoint" if index else "mnmh.stem", f"{place}/_conv0/kernel", f"{place}/_norm0")
+    for index, kernel in enumerate((3, 5)):
+        ours, place = (
+            f"mosaic.encoder.levels.group{kernel}x{kernel}",
+            f"neck/_multi_kernel_group_conv/_conv_branches/{index}",
+        )
+        pair(f"{ours}.depthwise", f"{place}/0/depthwise_kernel", f"{place}/1")
+        pair(f"{ours}.pointwise", f"{place}/3/kernel", f"{place}/4")
+    pair("mosaic.encoder.global", "neck/_global_pool_branch/1/kernel", "neck/_global_pool_branch/2")
+    pair("mosaic.encoder.projection", "neck/_encoder_projection/0/kernel", "neck/_encoder_projection/1")
+    place = "head/_merge_stages/0/_feature_fusion_block"
+    pair("mosaic.decoder.merge8.fuse", f"{place}/0/kernel", f"{place}/1")
+    pair("mosaic.decoder.merge8.depthwise", f"{place}/3/depthwise_kernel", f"{place}/4")
+    pair("mosaic.decoder.merge8.project", f"{place}/6/kernel", f"{place}/7")
+    place = "head/_merge_stages/1/_high_res_branch"
+    pair("mosaic.decoder.merge4.high", f"{place}/0/kernel", f"{place}/1")
+    return keys
+
+
+def _fold_normalisation(model):
+    """(x / 2 + 1 / 2 - mean) / deviation = x * scale + shift, inside the stem: a scaled kernel, a moved mean."""
+    mean, deviation = np.array(IMAGENET_MEAN), np.array(IMAGENET_DEVIATION)
+    scale, shift = 0.5 / deviation, (0.5 - mean) / deviation
+    convolution, norm = model.get_layer("mnmh.stem.conv"), model.get_layer("mnmh.stem.bn")
+    kernel = np.asarray(convolution.kernel)
+    convolution.kernel.assign(kernel * scale[:, None])
+    norm.moving_mean.assign(np.asarray(norm.moving_mean) - np.einsum("hwio,i->o", kernel, shift))
+
+
+# === The checkpoint's files ===
+
+
+def _prefix(path):
+    if path.is_dir():
+        found = sorted(path.rglob("*.index"))
+        if len(found) != 1:
+            raise ValueError(f"{path} holds {len(found)} checkpoints: name one by its .index file.")
+        path = found[0]
+    prefix = path.with_suffix("") if path.suffix == ".index" else path
+    if not Path(f"{prefix}.index").is_file():
+        raise ValueError(f"{path} is not a TF2 checkpoint: there is no {prefix.name}.index beside it.")
+    return prefix
+
+
+def _unpack(archive, folder):
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder, filter="data")
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise ValueError(f"{archive} cannot be unpacked: {' '.join(str(error).split())}.") from None
+
+
+def _arrays(prefix):
+    """{key without its suffix: array} of the network's own variables."""
+    import tensorflow as tf
+
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        names = [
+            name
+            for name in reader.get_variable_to_shape_map()
+            if name.startswith(("backbone/", "neck/", "head/"))
+            and name.endswith(_SUFFIX)
+            and not name.startswith(_CLASSIFICATION_STEM)
+            and ".OPTIMIZER_SLOT" not in name
+        ]
+        return {name.removesuffix(_SUFFIX): reader.get_tensor(name) for name in names}
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{prefix} is a damaged checkpoint: {' '.join(str(error).split())[:200]}") from None
