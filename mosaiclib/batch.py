@@ -30,7 +30,7 @@ def report(profile, source, cores=None, publish=None) -> bool:
         cores = cores or os.cpu_count()
         minutes = sum(plan.about_s for plan in profile.runs.values()) / 60
         print(
-            f"{profile.title}: {len(profile.runs)} runs, about {minutes:.0f} minutes on 2 cores where none is up to date."
+            f"{profile.title}: {len(profile.runs)} runs, about {minutes:.0f} minutes on 2 cores if none is up to date."
         )
         for target in ("stages", "tables"):
             _snakemake(source, cores, target)

@@ -31,7 +31,8 @@ class Recipe:
     bias, and for MNMH not on depthwise kernels. warmup_steps: linear from 0. The rate then falls as
     (1 - step / steps) ** 0.9 ("poly"). frozen_batch_norm: use the stored statistics while training, for
     imported weights whose batch norms were folded. batch_norm_momentum: of the running statistics; the
-    networks' own 0.99 needs thousands of steps, a short training a smaller one. ema: momentum of averaged weights, 0 for none.
+    networks' own 0.99 needs thousands of steps, a short training a smaller one. ema: momentum of averaged
+    weights, 0 for none.
     """
 
     epochs: int

@@ -24,7 +24,8 @@ class TrainingBatches(keras.utils.PyDataset):
         self.epoch = 0
         if len(self.samples) < batch_size:
             raise ValueError(
-                f"The split '{split}' of {dataset.name} has {len(self.samples)} pictures, fewer than a batch of {batch_size}."
+                f"The split '{split}' of {dataset.name} has {len(self.samples)} pictures, "
+                f"fewer than a batch of {batch_size}."
             )
 
     def __len__(self):
