@@ -15,6 +15,13 @@ from mosaiclib.reporting.records import RunRecord, read_run
 
 TEMPLATES = Path(__file__).with_name("template")
 FIRST_LINES, LAST_LINES = 20, 20
+# What TensorFlow and TFLite write to stderr whenever they start or convert: no news about the run.
+_NATIVE_CHATTER = re.compile(
+    r"^(WARNING: All log messages before absl|I0000 |INFO: (Created|Initialized) TensorFlow|fully_quantize:"
+    r"|WARNING:absl:Please consider|.*UserWarning: Statistics for quantized|\s*warnings\.warn\("
+    r"|To enable the following).*\n?",
+    re.MULTILINE,
+)
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
@@ -155,7 +162,8 @@ def _cells(notebook, record, secrets):
         cell.source = hygiene.neutral(hygiene.masked_source(cell.source, names), secrets)
         cell.metadata["tags"] = list(cell.metadata.get("tags", []))
         if cell.cell_type == "code":
-            cell.outputs = [_tidy(output, secrets) for output in cell.outputs if not _is_widget(output)]
+            outputs = [_tidy(output, secrets) for output in cell.outputs if not _is_widget(output)]
+            cell.outputs = [output for output in outputs if output.output_type != "stream" or output.text.strip()]
             cell.metadata["failed"] = any(output.output_type == "error" for output in cell.outputs)
         kept.append(cell)
     notebook.cells = kept
@@ -172,7 +180,7 @@ def _is_widget(output):
 
 def _tidy(output, secrets):
     if output.output_type == "stream":
-        output.text = clip(hygiene.neutral(output.text, secrets))
+        output.text = clip(_NATIVE_CHATTER.sub("", hygiene.neutral(output.text, secrets)))
     elif output.output_type == "error":
         output.traceback = [clip(hygiene.neutral("\n".join(map(str, output.traceback)), secrets))]
     else:
