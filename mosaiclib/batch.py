@@ -63,4 +63,8 @@ def _why(profile, run_id):
         record = runs.read_json(runs.folder_of(profile.name, run_id) / "run.json")
         return record.get("reason") or "it has no result"
     except (ValueError, OSError):
-        return "it was not run, because a run it needs is not done"
+        needed = [run for run, _ in profile.runs[run_id].references().values()]
+        missing = [run for run in needed if runs.result_of(profile.name, run) is None]
+        if missing:
+            return f"it was not run, because it needs {missing[0]}"
+        return "it left no record: it was killed, or the disk is full"

@@ -127,7 +127,13 @@ def execute(profile, run_id) -> Path:
     try:
         if reason:
             (partial / "result.json").unlink(missing_ok=True)
-        write_json(partial / "run.json", record)
+        try:
+            write_json(partial / "run.json", record)
+        except OSError as error:  # a full disk: what the run has written makes room for its record
+            reason = reason or _reason(error)
+            shutil.rmtree(partial)
+            partial.mkdir()
+            write_json(partial / "run.json", record | {"status": "failed", "reason": reason})
         if final.exists():
             shutil.rmtree(final)
         partial.rename(final)
