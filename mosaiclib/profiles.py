@@ -20,11 +20,11 @@ _NETWORK = ("specs.py", "models/*.py", "models/backbones/*.py", "models/heads/*.
 CODE = {
     "data": ("data/**/*.py",),
     "pictures": (*_NETWORK, "models/pretrained/*.py", "data/**/*.py", "pictures.py", "tflite.py"),
-    "train": (*_NETWORK, "data/**/*.py", "training.py", "evaluation.py"),
+    "train": (*_NETWORK, "data/**/*.py", "training.py", "losses.py", "evaluation.py"),
     "evaluate": (*_NETWORK, "data/**/*.py", "evaluation.py", "tflite.py"),
     "export": (*_NETWORK, "data/**/*.py", "export.py", "tflite.py"),
     "latency": ("latency/*.py", "tflite.py"),
-    "tables": ("paper.py", "paper/*.csv", "madds.py", *_NETWORK, "reporting/measured.py"),
+    "tables": ("paper.py", "paper/*.csv", "madds.py", *_NETWORK, "reporting/measured.py", "reporting/paper_table.py"),
 }
 
 

@@ -8,13 +8,14 @@ import json
 import math
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 from keras import ops
 
-from mosaiclib import evaluation
+from mosaiclib import evaluation, losses
 from mosaiclib.data.augment import Augmentation
 from mosaiclib.data.pipeline import TrainingBatches, scale_input
 from mosaiclib.models.weights import read_arrays, write_arrays
@@ -32,7 +33,8 @@ class Recipe:
     (1 - step / steps) ** 0.9 ("poly"). frozen_batch_norm: use the stored statistics while training, for
     imported weights whose batch norms were folded. batch_norm_momentum: of the running statistics; the
     networks' own 0.99 needs thousands of steps, a short training a smaller one. ema: momentum of averaged
-    weights, 0 for none.
+    weights, 0 for none. light: of the augmentation. class_balance: each pixel's loss is weighted by
+    (median class frequency / its class's frequency) ** class_balance; 0 weighs all alike, as the paper does.
     """
 
     epochs: int
@@ -44,6 +46,8 @@ class Recipe:
     warmup_steps: int = 0
     scale: tuple[float, float] = (0.5, 2.0)
     flip: bool = True
+    light: float = 0.0
+    class_balance: float = 0.0
     frozen_batch_norm: bool = False
     batch_norm_momentum: float = 0.99
     ema: float = 0.0
@@ -77,27 +81,11 @@ class PolyDecay(keras.optimizers.schedules.LearningRateSchedule):
         return vars(self).copy()
 
 
-def segmentation_loss(labels, logits):
-    """Softmax cross-entropy, mean over the pixels whose label is not 255.
-
-    labels: integer [B, H, W]; logits: float [B, h, w, C], resized bilinearly to the labels' size (facts of
-    the official recipe: sum / (valid pixels + 1e-5)).
-    """
-    size = labels.shape[1:3]
-    if tuple(logits.shape[1:3]) != tuple(size):
-        logits = ops.image.resize(logits, size, interpolation="bilinear")
-    labels = ops.cast(labels, "int32")
-    valid = ops.cast(ops.not_equal(labels, 255), logits.dtype)
-    safe = ops.where(ops.equal(labels, 255), 0, labels)
-    losses = keras.losses.sparse_categorical_crossentropy(safe, logits, from_logits=True)
-    return ops.sum(losses * valid) / (ops.sum(valid) + 1e-5)
-
-
 def _decays(variable):
     return variable.path.endswith("/kernel") and ".depthwise." not in variable.path
 
 
-def _compile(model, recipe, steps):
+def _compile(model, recipe, steps, loss):
     schedule = PolyDecay(recipe.learning_rate, steps, recipe.warmup_steps)
     averaged = {"name": "optimizer", "use_ema": recipe.ema > 0, "ema_momentum": recipe.ema or None}
     if recipe.optimizer == "adamw":
@@ -114,7 +102,7 @@ def _compile(model, recipe, steps):
             layer.momentum = recipe.batch_norm_momentum
             layer.trainable = not recipe.frozen_batch_norm
     # On a CPU, XLA makes TensorFlow's training step five times slower; JAX cannot do without it.
-    model.compile(optimizer, segmentation_loss, jit_compile=keras.backend.backend() == "jax")
+    model.compile(optimizer, loss, jit_compile=keras.backend.backend() == "jax")
     optimizer.build(model.trainable_variables)
 
 
@@ -129,9 +117,12 @@ def train(model, dataset, recipe, folder, report=None, stop_after=None):
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    augmentation = Augmentation(recipe.crop, recipe.scale, recipe.flip)
+    augmentation = Augmentation(recipe.crop, recipe.scale, recipe.flip, recipe.light)
     batches = TrainingBatches(dataset, "train", augmentation, recipe.batch_size, recipe.seed)
-    _compile(model, recipe, steps=recipe.epochs * len(batches))
+    loss = losses.segmentation_loss
+    if recipe.class_balance:
+        loss = partial(loss, class_weights=losses.class_weights(dataset, recipe.class_balance))
+    _compile(model, recipe, recipe.epochs * len(batches), loss)
     session = _Session(model, dataset, recipe, folder, batches, report)
     session.restore()
     last = min(recipe.epochs, stop_after or recipe.epochs)

@@ -117,3 +117,16 @@ def test_a_mirror_with_a_wrong_file_is_not_believed(tmp_path, monkeypatch):
     monkeypatch.setenv("MOSAIC_MIRROR", str(tmp_path))
     with pytest.raises(ValueError, match="sha256 differs"):
         fetch.fetch("mlperf/mosaic_r4_uint8.tflite")
+
+
+def test_light_changes_whole_channels_and_no_label():
+    """A flat picture stays flat; factors stay within what was asked for; two pictures differ."""
+    label = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    augmentation = Augmentation((8, 8), scale=(1, 1), flip=False, light=0.4)
+    generator, seen = np.random.default_rng(3), set()
+    for _ in range(20):
+        image, moved = augmentation(np.full((8, 8, 3), 100, np.uint8), label, generator)
+        assert (image == image[0, 0]).all() and (moved == label).all()
+        assert 53 <= image.min() and image.max() <= 154
+        seen.add(tuple(image[0, 0]))
+    assert len(seen) > 15

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from mosaiclib import models, specs, training
+from mosaiclib import losses, models, specs, training
 from mosaiclib.models import blocks
 
 SPEC = specs.mosaic(m=32, f=8, d=8, bins=(1, 2), skips="8-C, 4-S")
@@ -81,8 +81,25 @@ def test_loss_ignores_255_and_averages_over_the_rest():
     expected = -np.mean(
         [log_softmax[index][labels[index]] for index in np.ndindex(labels.shape) if labels[index] != 255]
     )
-    assert float(training.segmentation_loss(labels, logits)) == pytest.approx(expected, rel=1e-5)
-    assert float(training.segmentation_loss(np.full_like(labels, 255), logits)) == 0
+    assert float(losses.segmentation_loss(labels, logits)) == pytest.approx(expected, rel=1e-5)
+    assert float(losses.segmentation_loss(np.full_like(labels, 255), logits)) == 0
+
+
+def test_weighted_loss_is_the_weighted_mean():
+    """A pixel of weight 3 counts as three of weight 1 do; a class of weight 0 not at all."""
+    generator = np.random.default_rng(5)
+    logits = generator.normal(size=(1, 1, 4, 3)).astype("float32")
+    labels = np.array([[[0, 1, 2, 255]]])
+    weighted = float(losses.segmentation_loss(labels, logits, class_weights=np.array([3.0, 1.0, 0.0])))
+    repeated = np.concatenate([logits[:, :, [0]]] * 3 + [logits[:, :, [1]]], axis=2)
+    assert weighted == pytest.approx(float(losses.segmentation_loss(np.array([[[0, 0, 0, 1]]]), repeated)), rel=1e-5)
+
+
+def test_class_weights_balance_the_median(tiny_dataset):
+    labels = np.concatenate([tiny_dataset.read(sample)[1].ravel() for sample in tiny_dataset.split("train")])
+    shares = np.array([(labels == i).mean() for i in range(4)]) / (labels != 255).mean()
+    np.testing.assert_allclose(losses.class_weights(tiny_dataset, 1.0), np.median(shares) / shares, rtol=1e-5)
+    np.testing.assert_allclose(losses.class_weights(tiny_dataset, 0.5) ** 2, np.median(shares) / shares, rtol=1e-5)
 
 
 def test_poly_schedule_with_warmup():

@@ -1,4 +1,7 @@
-"""Random scale, flip and crop (paper section 6.3; facts of the official recipe): one warp per picture."""
+"""Random scale, flip and crop (paper section 6.3; facts of the official recipe): one warp per picture.
+
+Random light is ours: the paper has none.
+"""
 
 from dataclasses import dataclass
 
@@ -11,11 +14,15 @@ IGNORE = 255
 
 @dataclass(frozen=True)
 class Augmentation:
-    """crop: (height, width) of what comes out. scale: range of the random factor. flip: left-right at 0.5."""
+    """crop: (height, width) of what comes out. scale: range of the random factor. flip: left-right at 0.5.
+
+    light: pixels are multiplied by a random factor in 1 +- light, and each channel by one in 1 +- light / 4.
+    """
 
     crop: tuple[int, int]
     scale: tuple[float, float] = (0.5, 2.0)
     flip: bool = True
+    light: float = 0.0
 
     def __call__(self, image, label, generator):
         """(uint8 [H, W, 3], uint8 [H, W]) -> the same at crop size. Labels are moved by nearest neighbour.
@@ -35,4 +42,8 @@ class Augmentation:
         inverse = cv2.WARP_INVERSE_MAP
         image = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR | inverse, borderValue=GREY)
         label = cv2.warpAffine(label, matrix, size, flags=cv2.INTER_NEAREST | inverse, borderValue=IGNORE)
+        if self.light:
+            gains = generator.uniform(1 - self.light, 1 + self.light)
+            gains = gains * generator.uniform(1 - self.light / 4, 1 + self.light / 4, 3)
+            image = np.clip(image * gains.astype(np.float32), 0, 255).astype(np.uint8)
         return image, label

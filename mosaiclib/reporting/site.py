@@ -80,6 +80,7 @@ def _index(runs, content, title, description):
         total=sum(run.planned for run in runs),
         picture_runs=[run for run in runs if run.stage == "pictures"],
         table_7=by_id.get("tables/table_7"),
+        other_tables=[run for run in runs if run.stage == "tables" and run.done and run.run_id != "tables/table_7"],
         machines=machines,
         commits=commits,
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -106,6 +107,8 @@ def _headline(run):
         return f"best val mIoU {100 * run.result.best_val_miou:.1f} %"
     if run.stage == "evaluate" and run.result:
         return f"mIoU {100 * run.result.miou:.1f} %"
+    if run.stage == "tables" and run.result and isinstance(run.raw.get("printed_digits_reached"), int):
+        return f"{run.raw['printed_digits_reached']} of {len(run.result.rows)} printed costs reached to the digit"
     return ""
 
 

@@ -1,0 +1,68 @@
+"""A table of results of the paper, with what we count and measured put beside each printed number."""
+
+from mosaiclib import madds, paper, profiles, runs
+from mosaiclib.reporting import measured
+
+TITLES = {"cityscapes": "Cityscapes", "ade20k_top31": "ADE20K-Top31"}
+
+
+def costs(table):
+    """The rows of `madds.rows` for a table, or for Table 8, which prints no MAdds, [] ."""
+    return madds.rows(table) if paper.records(table)[0].madds_b is not None else []
+
+
+def beside_the_paper(table, profile_name, run_id):
+    """The record of a table (see `measured`): mIoU and MAdds of every row, as printed and as found here.
+
+    mIoU of ours is that of an evaluation in this profile of the same network on the row's data set. MAdds
+    are counted on the row's own network, by the run `run_id`; what else may explain the printed figure is
+    in the note.
+    """
+    evaluated = evaluations(profile_name)
+    counted = costs(table)
+    rows = []
+    for record in paper.records(table):
+        found = evaluated.get((record.spec, record.dataset))
+        cells = [_miou(record, found)]
+        if counted:
+            row = counted[record.row - 1]
+            cells.append(
+                measured.cell(
+                    paper=row["paper_madds_b"],
+                    ours=round(row["tflite_madds_b"], 3),
+                    unit="B",
+                    run=run_id,
+                    note=row["note"],
+                )
+            )
+        rows.append({"label": record.label, "cells": cells})
+    return measured.table(["mIoU", "MAdds"] if counted else ["mIoU"], rows)
+
+
+def evaluations(profile_name):
+    """{(network, data set): (run id, result)} of the finished evaluations of a profile."""
+    found = {}
+    for run_id in profiles.load(profile_name).runs:
+        result = runs.result_of(profile_name, run_id) if run_id.startswith("evaluate/") else None
+        if result:
+            found[result["model"], result["dataset"]] = (run_id, result)
+    return found
+
+
+def printed_digits(row):
+    """Whether the count that explains a row's printed MAdds has all its digits."""
+    return round(row["reading_madds_b"], len(row["paper_madds_text"].partition(".")[2])) == row["paper_madds_b"]
+
+
+def _miou(record, found):
+    if not found:
+        return measured.cell(
+            paper=record.miou_percent,
+            unit="%",
+            note=f"no run of this profile has it: {TITLES[record.dataset]} is needed",
+        )
+    run_id, result = found
+    note = f"{result['split']} split, rule {result['rule']}, {result['n_images']} pictures"
+    return measured.cell(
+        paper=record.miou_percent, ours=round(100 * result["miou"], 2), unit="%", run=run_id, note=note
+    )
