@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 TABLES = (2, 3, 4, 5, 6, 7, 8)
+TABLES_OF_SETTINGS = (3, 4, 5, 8)  # their rows are settings of one network, and have no names
 DEVICES = ("cpu", "gpu", "dsp", "edgetpu")
 
 # Which count of models/cost.py a published MAdds figure is read as.
@@ -65,7 +66,9 @@ class Record:
 
     @property
     def label(self) -> str:
-        """The row's name in one line."""
+        """The row's name in one line; settings are told with the headings of their columns."""
+        if self.table in TABLES_OF_SETTINGS:
+            return ", ".join(f"{heading} {cell}" for heading, cell in self.labels.items())
         return ", ".join(self.labels.values())
 
 

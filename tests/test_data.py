@@ -127,6 +127,6 @@ def test_light_changes_whole_channels_and_no_label():
     for _ in range(20):
         image, moved = augmentation(np.full((8, 8, 3), 100, np.uint8), label, generator)
         assert (image == image[0, 0]).all() and (moved == label).all()
-        assert 53 <= image.min() and image.max() <= 154
+        assert image.min() >= 53 and image.max() <= 154
         seen.add(tuple(image[0, 0]))
     assert len(seen) > 15

@@ -43,8 +43,10 @@ PROFILE = """
         parameters:
           {files: "run:export/tiny/files", runtimes: "ai_edge_litert nonesuch", threads: "1", processes: 2,
            inferences: 1}
-      tables/table_7: {notebook: notebooks/tables/table_7.ipynb, description: x, parameters: {profile: tiny}}
+      tables/table_1: {notebook: notebooks/tables/table_1.ipynb, description: x}
 """
+TABLE = "      tables/table_{0}:\n        {{notebook: notebooks/tables/table_{0}.ipynb, description: x, parameters: {{profile: tiny}}}}\n"
+PROFILE += "".join(TABLE.format(number) for number in range(2, 9))
 
 
 @pytest.fixture(scope="module")

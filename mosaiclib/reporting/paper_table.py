@@ -1,6 +1,6 @@
 """A table of results of the paper, with what we count and measured put beside each printed number."""
 
-from mosaiclib import madds, paper, profiles, runs
+from mosaiclib import madds, paper, runs
 from mosaiclib.reporting import measured
 
 TITLES = {"cityscapes": "Cityscapes", "ade20k_top31": "ADE20K-Top31"}
@@ -42,8 +42,9 @@ def beside_the_paper(table, profile_name, run_id):
 def evaluations(profile_name):
     """{(network, data set): (run id, result)} of the finished evaluations of a profile."""
     found = {}
-    for run_id in profiles.load(profile_name).runs:
-        result = runs.result_of(profile_name, run_id) if run_id.startswith("evaluate/") else None
+    for folder in sorted(runs.folder_of(profile_name, "evaluate").glob("[!.]*")):
+        run_id = f"evaluate/{folder.name}"
+        result = runs.result_of(profile_name, run_id)
         if result:
             found[result["model"], result["dataset"]] = (run_id, result)
     return found

@@ -125,7 +125,7 @@ def _shown(value, spec, numeric):
 
 def _common_format(values):
     """One format for a column, so that its decimal points line up: at most 4 digits of the finest number."""
-    decimals = [len(f"{value:.4g}".partition(".")[2]) for value in values]
+    decimals = [0 if float(value).is_integer() else len(f"{value:.4g}".partition(".")[2]) for value in values]
     if any(float(value) and not 1e-3 <= abs(value) < 1e15 for value in values):
         return None
     return f",.{min(max(decimals), 4)}f"
