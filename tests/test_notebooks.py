@@ -45,7 +45,11 @@ PROFILE = """
            inferences: 1}
       tables/table_1: {notebook: notebooks/tables/table_1.ipynb, description: x}
 """
-TABLE = "      tables/table_{0}:\n        {{notebook: notebooks/tables/table_{0}.ipynb, description: x, parameters: {{profile: tiny}}}}\n"
+TABLE = """      tables/table_{0}:
+        notebook: notebooks/tables/table_{0}.ipynb
+        description: x
+        parameters: {{profile: tiny}}
+"""
 PROFILE += "".join(TABLE.format(number) for number in range(2, 9))
 
 
