@@ -16,7 +16,8 @@ import pytest
 from nbformat import v4
 from PIL import Image
 
-from mosaiclib.reporting import figures, measured, pages, site
+from mosaiclib.provenance import ROOT
+from mosaiclib.reporting import figures, hygiene, measured, pages, site, tables
 from mosaiclib.reporting.links import page_name
 
 EVIL = '<script>alert("1")</script>'
@@ -501,3 +502,25 @@ def test_pages_open_in_chromium_without_a_console_error(full, tmp_path):
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         assert "<h1>" in done.stdout, done.stderr[-2000:]
         assert not [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+def test_folders_of_this_machine_are_told_by_what_they_are(monkeypatch):
+    monkeypatch.setenv("MOSAIC_MIRROR", "/srv/models/")
+    text = hygiene.neutral(f"{ROOT}/reports/a /srv/models/mlperf/x.tflite /srv/models2/y")
+    assert text == "./reports/a MOSAIC_MIRROR/mlperf/x.tflite /srv/models2/y"
+
+
+def test_what_tensorflow_says_at_every_start_is_left_out_and_nothing_else():
+    chatter = (
+        "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n"
+        "I0000 00:00:1795 4 port.cc:153] oneDNN custom operations are on.\n"
+        "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
+    )
+    assert not pages._NATIVE_CHATTER.sub("", chatter)
+    ours = "UserWarning: the labels look wrong\nINFO: 3 files\n"
+    assert pages._NATIVE_CHATTER.sub("", chatter + ours) == ours
+
+
+def test_whole_numbers_stay_whole():
+    html = tables.table([{"n": "a", "parameters": 1_759_500}, {"n": "b", "parameters": 1_764_108}], "x").data
+    assert "1\N{NARROW NO-BREAK SPACE}759\N{NARROW NO-BREAK SPACE}500<" in html
