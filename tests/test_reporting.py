@@ -16,6 +16,7 @@ import pytest
 from nbformat import v4
 from PIL import Image
 
+from mosaiclib.native_messages import CHATTER
 from mosaiclib.provenance import ROOT
 from mosaiclib.reporting import figures, hygiene, measured, pages, site, tables
 from mosaiclib.reporting.links import page_name
@@ -516,9 +517,9 @@ def test_what_tensorflow_says_at_every_start_is_left_out_and_nothing_else():
         "I0000 00:00:1795 4 port.cc:153] oneDNN custom operations are on.\n"
         "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
     )
-    assert not pages._NATIVE_CHATTER.sub("", chatter)
+    assert not CHATTER.sub("", chatter)
     ours = "UserWarning: the labels look wrong\nINFO: 3 files\n"
-    assert pages._NATIVE_CHATTER.sub("", chatter + ours) == ours
+    assert CHATTER.sub("", chatter + ours) == ours
 
 
 def test_whole_numbers_stay_whole():

@@ -8,6 +8,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import typer
 
+from mosaiclib import native_messages
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -20,6 +22,8 @@ from mosaiclib.cli import data, measure, networks, reports  # noqa: E402, F401  
 
 def main():
     """Runs the command; an error the user can mend is one sentence on stderr and exit status 1."""
+    if sys.stderr is sys.__stderr__:
+        native_messages.filter_stderr()
     try:
         app()
     except (ValueError, OSError) as error:

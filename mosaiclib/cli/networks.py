@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -14,6 +15,7 @@ from mosaiclib.cli import app
 importing = typer.Typer(no_args_is_help=True, help="Fill our networks with weights from published files.")
 app.add_typer(importing, name="import")
 
+READING = "TFLite MAdds"  # how most published figures are counted; rows that are not say so
 WeightsOption = Annotated[Path | None, typer.Option(help="A weights folder.")]
 TFLiteOption = Annotated[Path | None, typer.Option(help="A .tflite file with output 'classes'.")]
 
@@ -27,16 +29,15 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON
     if as_json:
         print(json.dumps(found, indent=1))
         return
-    table = Table("network", "tables", "input size", "classes", "parameters", "TFLite MAdds, B", "conv MACs, B")
+    table = _table("network", "tables", "size", "parameters", "MAdds, B", "conv MACs, B")
     for row in found:
         table.add_row(
             row["name"],
-            ", ".join(map(str, row["tables"])),
+            ",".join(map(str, row["tables"])),
             _size(row),
-            str(row["classes"]),
             f"{row['params']:,}",
-            f"{row['tflite_madds_b']:.4f}",
-            f"{row['conv_macs_b']:.4f}",
+            f"{row['tflite_madds_b']:.3f}",
+            f"{row['conv_macs_b']:.3f}",
         )
     Console().print(table)
 
@@ -53,19 +54,31 @@ def list_madds(
     if as_json:
         print(json.dumps(found, indent=1))
         return
-    table = Table("table.row", "network", "input size", "paper, B", "counted, B", "difference", "counted as, note")
+    table = _table("network", "row", "size", "paper, B", "counted, B", "difference")
     for row in found:
         digits = len(row["paper_madds_text"].partition(".")[2])
         table.add_row(
-            f"{row['table']}.{row['row']}",
             row["name"],
+            f"{row['table']}.{row['row']}",
             _size(row),
             row["paper_madds_text"],
             f"{row['reading_madds_b']:.{max(digits, 2)}f}",
             f"{row['difference_percent']:+.2f} %",
-            f"{row['reading']}. {row['note']}" if row["note"] else row["reading"],
         )
-    Console().print(table)
+    console = Console(highlight=False)
+    console.print(table)
+    for row in found:
+        if row["note"] or row["reading"] != READING:
+            console.print(f"{row['table']}.{row['row']}  counted as {row['reading']}. {row['note']}".rstrip())
+
+
+def _table(name, *columns):
+    """A table for the terminal, in which the names stay whole."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column(name, no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table
 
 
 def _size(row):

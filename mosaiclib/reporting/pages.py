@@ -9,19 +9,13 @@ import jinja2
 import nbformat
 from markupsafe import Markup
 
+from mosaiclib.native_messages import CHATTER
 from mosaiclib.reporting import hygiene
 from mosaiclib.reporting.clean import clean, parse
 from mosaiclib.reporting.records import RunRecord, read_run
 
 TEMPLATES = Path(__file__).with_name("template")
 FIRST_LINES, LAST_LINES = 20, 20
-# What TensorFlow and TFLite write to stderr whenever they start or convert: no news about the run.
-_NATIVE_CHATTER = re.compile(
-    r"^(WARNING: All log messages before absl|I0000 |INFO: (Created|Initialized) TensorFlow|fully_quantize:"
-    r"|WARNING:absl:Please consider|.*UserWarning: Statistics for quantized|\s*warnings\.warn\("
-    r"|To enable the following).*\n?",
-    re.MULTILINE,
-)
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
@@ -180,7 +174,7 @@ def _is_widget(output):
 
 def _tidy(output, secrets):
     if output.output_type == "stream":
-        output.text = clip(_NATIVE_CHATTER.sub("", hygiene.neutral(output.text, secrets)))
+        output.text = clip(CHATTER.sub("", hygiene.neutral(output.text, secrets)))
     elif output.output_type == "error":
         output.traceback = [clip(hygiene.neutral("\n".join(map(str, output.traceback)), secrets))]
     else:
