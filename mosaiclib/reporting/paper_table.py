@@ -1,13 +1,13 @@
 """A table of results of the paper, with what we count and measured put beside each printed number."""
 
 from mosaiclib import madds, paper, runs
-from mosaiclib.reporting import measured
+from mosaiclib.reporting import measured, tables
 
 TITLES = {"cityscapes": "Cityscapes", "ade20k_top31": "ADE20K-Top31"}
 
 
 def costs(table):
-    """The rows of `madds.rows` for a table, or for Table 8, which prints no MAdds, [] ."""
+    """The rows of `madds.rows` for a table; none for Table 8, which prints no MAdds."""
     return madds.rows(table) if paper.records(table)[0].madds_b is not None else []
 
 
@@ -50,9 +50,54 @@ def evaluations(profile_name):
     return found
 
 
+def cost_table(costs):
+    """The costs of a table's rows (see `costs`) as a table for a page."""
+    billions = ("paper", "counted", "explaining count", "conv MACs")
+    rows = [
+        {
+            "network": row["label"],
+            "paper": row["paper_madds_b"],
+            "counted": row["tflite_madds_b"],
+            "explaining count": row["reading_madds_b"],
+            "its difference": row["difference_percent"],
+            "conv MACs": row["conv_macs_b"],
+            "parameters": row["params"],
+            "what we found": row["note"] or "as printed",
+        }
+        for row in costs
+    ]
+    return tables.table(
+        rows,
+        caption=f"MAdds of Table {costs[0]['table']}, and parameters",
+        units=dict.fromkeys(billions, "billions") | {"its difference": "%"},
+        formats=dict.fromkeys(billions[1:], ".3f") | {"its difference": "+.3f"},
+    )
+
+
+def latency_table(records):
+    """The latencies that the paper prints for a table's rows."""
+    devices = [device for device in paper.DEVICES if any(record.latency_ms[device] for record in records)]
+    return tables.table(
+        [{"network": r.label, **{device.upper(): r.latency_ms[device] for device in devices}} for r in records],
+        caption="Printed in the paper: latency on a Pixel 4",
+        units=dict.fromkeys(map(str.upper, devices), "ms"),
+    )
+
+
 def printed_digits(row):
     """Whether the count that explains a row's printed MAdds has all its digits."""
     return round(row["reading_madds_b"], len(row["paper_madds_text"].partition(".")[2])) == row["paper_madds_b"]
+
+
+def findings(result, costs=()):
+    """Sentences on what of a table was found: its accuracy by runs, its cost by counting."""
+    found = []
+    if costs:
+        reached = sum(map(printed_digits, costs))
+        found.append(f"Cost: the explaining count has the printed digits in {reached} of {len(costs)} rows.")
+    measured_rows = [row["label"] for row in result["rows"] if row["cells"][0]["ours"] is not None]
+    accuracy = f"measured for {'; '.join(measured_rows)}" if measured_rows else "not tested in this profile"
+    return "\n".join([*found, f"Accuracy: {accuracy}."])
 
 
 def _miou(record, found):
