@@ -79,6 +79,7 @@ def _index(runs, content, title, description):
         holes=holes,
         total=sum(run.planned for run in runs),
         picture_runs=[run for run in runs if run.stage == "pictures"],
+        scores=[run for run in runs if run.stage == "evaluate" and run.done],
         table_7=by_id.get("tables/table_7"),
         other_tables=[run for run in runs if run.stage == "tables" and run.done and run.run_id != "tables/table_7"],
         machines=machines,
