@@ -97,6 +97,9 @@ def execute(profile, run_id) -> Path:
     partial = final.with_name(f".{final.name}.{uuid4().hex[:8]}.partial")
     partial.mkdir()
     started, clock, reason = datetime.now(UTC), time.perf_counter(), None
+    code = provenance.commit() | {
+        "code_fingerprint": provenance.fingerprint([ROOT / plan.notebook, *plan.sources(run_id.split("/")[0])])
+    }
     try:
         parameters.check(values, {name: kind for name, (kind, _) in parameters.declared(ROOT / plan.notebook).items()})
         scratch = reports_folder() / profile.name / "scratch" / run_id
@@ -115,8 +118,7 @@ def execute(profile, run_id) -> Path:
         "started": started.isoformat(timespec="seconds"),
         "wall_s": round(time.perf_counter() - clock, 1),
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / _RSS_UNITS_PER_MB),
-        **provenance.commit(),
-        "code_fingerprint": provenance.fingerprint([ROOT / plan.notebook, *plan.sources(run_id.split("/")[0])]),
+        **code,  # as it was when the run began
         "data_fingerprint": None if reason else read_json(partial / "result.json").get("data_fingerprint"),
         "versions": provenance.versions(),
         "machine": provenance.machine(),
