@@ -13,6 +13,9 @@ from mosaiclib.models.cost import calls
 
 IMAGE, OUTPUT = "image", "output"
 
+# For `read`: how whole networks are cut into stages, where two parts of a name are too few or too many.
+WHOLE = {"mosaic.decoder": 3, "lraspp": 1}
+
 
 @dataclass(frozen=True)
 class Edge:
@@ -82,7 +85,9 @@ def read(model, parts=None, otherwise=2) -> Graph:
 
 
 def within(graph, beginning) -> Graph:
-    """The groups whose names start with `beginning`, and their neighbours."""
+    """The groups whose names start with `beginning`, and their neighbours. Raises ValueError where there is none."""
+    if not any(name.startswith(beginning) for name in graph.groups):
+        raise ValueError(f"This network has no layers called '{beginning}...': choose one that has such a part.")
     edges = [e for e in graph.edges if e.source.startswith(beginning) or e.target.startswith(beginning)]
     return _sorted(graph.groups, edges)
 
@@ -112,6 +117,14 @@ def stages(graph) -> Graph:
             number = numbers.setdefault((new[e.source], e.source, e.tensor), len(numbers))
             edges.append(Edge(new[e.source], new[e.target], e.shape, number))
     return _sorted(groups, edges)
+
+
+def lateral(graph) -> list[Edge]:
+    """The links that pass over other groups: those whose ends are also joined by a longer way."""
+    depth = {}
+    for name in graph.groups:
+        depth[name] = max((depth[e.source] + 1 for e in graph.edges if e.target == name), default=0)
+    return [edge for edge in graph.edges if depth[edge.target] > depth[edge.source] + 1]
 
 
 def size(graph, group) -> tuple[int, int]:

@@ -110,7 +110,7 @@ def trade_off(points, title):
     )
     miou, latency = ([point[name] for point in points] for name in ("miou_percent", "latency_ms"))
     margin = 0.14 * (max(miou) - min(miou))
-    panels[0, 0].set(xscale="log", xlim=(min(latency) / 1.5, max(latency) * 1.5))
+    panels[0, 0].set(xscale="log", xlim=(min(latency) / 1.65, max(latency) * 1.65))
     panels[0, 0].set_ylim(min(miou) - margin, max(miou) + margin)
     for device, axes in zip(devices, panels[:, 0], strict=True):
         for point in (point for point in points if point["device"] == device):
@@ -146,7 +146,7 @@ def _name_points(axes, points):
                                  textcoords="offset points", ha=ha, va=va, fontweight=bold)  # fmt: skip
             box = text.get_window_extent(renderer)
             hidden = sum(_common(box, other) for other in taken)
-            hidden += box.width * box.height - _common(box, axes.bbox)
+            hidden += box.width * box.height - _common(box, axes.bbox.padded(-4))
             if best is None or hidden < best[0] - 1e-6:
                 if best:
                     best[1].remove()
