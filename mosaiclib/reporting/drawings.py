@@ -56,7 +56,7 @@ def text_width(text, points) -> float:
     return TextPath((0, 0), text, size=points).get_extents().width / 72 if text.strip() else 0.0
 
 
-def colour_of(name):
+def _colour(name):
     if name in (graphs.IMAGE, graphs.OUTPUT):
         return ""
     return {"encoder": CONTEXT, "aspp": CONTEXT, "decoder": DECODER}.get(name.split(".")[1].split(" ")[0], BACKBONE)
@@ -71,7 +71,7 @@ def thickness(edge, graph) -> float:
 # === From top to bottom ===
 
 
-def layered(graph, focus, width=5.6):
+def layered(graph, focus, width=4.8):
     """A part of a network from top to bottom, each group below all that it reads.
 
     focus: the beginning of the names that the drawing is about; other groups show their names only.
@@ -79,7 +79,7 @@ def layered(graph, focus, width=5.6):
     """
     rows, chains = placing.rows(graph)
     stacked = max(len(row) for row in rows) > 4
-    boxes = {name: Box(_lines(graph, name, focus), colour_of(name)) for name in graph.groups}
+    boxes = {name: Box(_lines(graph, name, focus), _colour(name)) for name in graph.groups}
     ports = {name: _ports(graph, name, stacked) for name in graph.groups}
     reach = {point: _reach(boxes.get(point), ports.get(point)) for row in rows for point in row}
     x = placing.across(rows, chains.values(), reach)
@@ -191,7 +191,9 @@ def _falling(axes, edge, graph, way, tops, source, target):
 
 def canvas(width, height):
     """Axes of a whole new figure, in inches from the top left."""
-    axes = plt.figure(figsize=(width, height), layout="none").add_axes((0, 0, 1, 1))
+    figure = plt.figure(figsize=(width, height))
+    figure.set_layout_engine("none")  # asked for at once, it would not outlive the first saving
+    axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, width), ylim=(height, 0))
     axes.set_axis_off()
     return axes

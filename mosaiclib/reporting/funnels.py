@@ -21,7 +21,7 @@ from mosaiclib.reporting.drawings import (
 BETWEEN, UP, MARGIN = 1.25, 0.5, 0.62  # inches: room between columns, between rows, and for the strides
 
 
-def funnel(graph, width=5.6):
+def funnel(graph, width=4.8):
     """A whole network as a matplotlib figure; a stage stands in the row of its output stride.
 
     graph: of a whole network, as `graphs.stages` gives it. width: at least so many inches.

@@ -82,7 +82,8 @@ def latencies(profile_name):
     for folder in sorted(runs.folder_of(profile_name, "latency").glob("[!.]*")):
         run_id = f"latency/{folder.name}"
         for row in (runs.result_of(profile_name, run_id) or {"measurements": []})["measurements"]:
-            model = row["model"].partition("_")[0]
+            name = row["model"].partition("_")[0]
+            model = name if name in specs.names() else row["model"]
             if row["mean_ms"] is not None and row["mean_ms"] < found.get(model, (None, float("inf")))[1]:
                 found[model] = run_id, row["mean_ms"]
     return found

@@ -106,7 +106,7 @@ def trade_off(points, title):
     """
     devices = [device for device in PLATFORMS if any(point["device"] == device for point in points)]
     figure, panels = plt.subplots(
-        len(devices), 1, figsize=(5.8, 0.5 + 2.5 * len(devices)), sharex=True, sharey=True, squeeze=False
+        len(devices), 1, figsize=(5.6, 0.5 + 2.5 * len(devices)), sharex=True, sharey=True, squeeze=False
     )
     miou, latency = ([point[name] for point in points] for name in ("miou_percent", "latency_ms"))
     margin = 0.14 * (max(miou) - min(miou))
@@ -142,7 +142,7 @@ def _name_points(axes, points):
         bold = "bold" if point["kind"] != "other" else "normal"
         best = None
         for x, y, ha, va in _SIDES:
-            text = axes.annotate(point["label"], (point["latency_ms"], point["miou_percent"]), (x, y), fontsize=10.5,
+            text = axes.annotate(point["label"], (point["latency_ms"], point["miou_percent"]), (x, y), fontsize=11.5,
                                  textcoords="offset points", ha=ha, va=va, fontweight=bold)  # fmt: skip
             box = text.get_window_extent(renderer)
             hidden = sum(_common(box, other) for other in taken)
