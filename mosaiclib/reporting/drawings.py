@@ -84,7 +84,7 @@ def layered(graph, focus, width=4.8):
     reach = {point: _reach(boxes.get(point), ports.get(point)) for row in rows for point in row}
     x = placing.across(rows, chains.values(), reach)
     left, right = min(x[p] - reach[p][0] for p in x), max(x[p] + reach[p][1] for p in x)
-    width = max(width, right - left + 2 * CLEAR)
+    width = max(width, right - left + 4 * CLEAR)
     x = {point: place + (width - left - right) / 2 for point, place in x.items()}
     for row in rows:
         coming = [x[chain[-2]] for chain in chains.values() if [chain[-1]] == row]
