@@ -121,6 +121,7 @@ def trade_off(points, title):
         axes.set(title=PLATFORMS[device], ylabel="mIoU, %")
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+        axes.tick_params(axis="x", which="both", length=0, pad=6, labelsize=12)
         axes.xaxis.set_minor_formatter("{x:g}")
     panels[-1, 0].set(xlabel=f"latency, ms (logarithmic); {title}")
     figure.draw_without_rendering()
