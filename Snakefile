@@ -7,8 +7,8 @@ from mosaiclib import profiles, runs
 from mosaiclib.provenance import ROOT
 
 profile = profiles.load(config.get("profile", "quick"))
-TABLES = [run_id for run_id in profile.runs if run_id.startswith("tables/")]
-STAGES = [run_id for run_id in profile.runs if run_id not in TABLES]
+DRAWN = [run_id for run_id in profile.runs if run_id.startswith(("tables/", "figures/"))]
+STAGES = [run_id for run_id in profile.runs if run_id not in DRAWN]
 
 
 def result(run_id):
@@ -16,7 +16,7 @@ def result(run_id):
 
 
 def finished(run_ids):
-    """Tables are drawn from what there is: a failed run is a hole in them, not their end."""
+    """Tables and figures are drawn from what there is: a failed run is a hole in them, not their end."""
     return [result(run_id) for run_id in run_ids if runs.result_of(profile.name, run_id) is not None]
 
 
@@ -25,8 +25,8 @@ rule stages:
     default_target: True
 
 
-rule tables:
-    input: [result(run_id) for run_id in TABLES]
+rule drawn:
+    input: [result(run_id) for run_id in DRAWN]
 
 
 for run_id, plan in profile.runs.items():
@@ -37,7 +37,7 @@ for run_id, plan in profile.runs.items():
             notebook=str(ROOT / plan.notebook),
             code=[str(path) for path in plan.sources(run_id.split("/")[0])],
             upstream=[result(needed) for needed, _ in plan.references().values()],
-            drawn_from=finished(STAGES) if run_id in TABLES else [],
+            drawn_from=finished(STAGES) if run_id in DRAWN else [],
             outside=[str(path) for path in profiles.outside_files(plan)],
         output:
             result(run_id),
@@ -45,6 +45,6 @@ for run_id, plan in profile.runs.items():
             parameters=str(sorted(plan.parameters.items())),
             profile=config.get("profile", "quick"),
             run_id=run_id,
-        threads: 1 if run_id.startswith(("data/", "tables/")) else workflow.cores
+        threads: 1 if run_id.startswith(("data/", "tables/", "figures/")) else workflow.cores
         shell:
             "mosaic run {params.run_id:q} --profile {params.profile:q}"

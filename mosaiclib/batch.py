@@ -32,7 +32,7 @@ def report(profile, source, cores=None, publish=None) -> bool:
         print(
             f"{profile.title}: {len(profile.runs)} runs, about {minutes:.0f} minutes on 2 cores if none is up to date."
         )
-        for target in ("stages", "tables"):
+        for target in ("stages", "drawn"):
             _snakemake(source, cores, target)
         planned = [
             (*run_id.split("/"), plan.notebook, plan.description, f"mosaic run {run_id} --profile {source}")

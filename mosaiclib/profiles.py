@@ -15,6 +15,7 @@ from mosaiclib.provenance import ROOT
 FOLDER = ROOT / "profiles"
 _LIBRARY = ROOT / "mosaiclib"
 _NETWORK = ("specs.py", "models/*.py", "models/backbones/*.py", "models/heads/*.py", "models/segmenters/*.py")
+_DRAWING = ("paper_table", "plots", "graphs", "placing", "drawings", "funnels")
 
 # What a stage's results depend on. A change elsewhere (a page's looks, a command) reruns nothing.
 CODE = {
@@ -25,6 +26,7 @@ CODE = {
     "export": (*_NETWORK, "data/**/*.py", "export.py", "tflite.py"),
     "latency": ("latency/*.py", "tflite.py"),
     "tables": ("paper.py", "paper/*.csv", "madds.py", *_NETWORK, "reporting/measured.py", "reporting/paper_table.py"),
+    "figures": ("paper.py", "paper/*.csv", *_NETWORK, *(f"reporting/{name}.py" for name in _DRAWING)),
 }
 
 

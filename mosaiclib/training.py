@@ -198,6 +198,9 @@ class _Session(keras.callbacks.Callback):
             return action()
         trained = [ops.convert_to_numpy(v) for v in self.network.trainable_variables]
         self.network.optimizer.finalize_variable_values(self.network.trainable_variables)
+        for variable in self.network.trainable_variables:
+            # JAX would share the average's array, and predicting would give its memory away.
+            variable.assign(np.array(variable))
         try:
             return action()
         finally:

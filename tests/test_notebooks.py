@@ -12,7 +12,7 @@ from mosaiclib import parameters, profiles, runs
 from mosaiclib.data import images, minicity, minicity_files
 from mosaiclib.provenance import ROOT
 
-NOTEBOOKS = sorted((ROOT / "notebooks").rglob("[0-9t]*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "notebooks").rglob("[0-9tf]*.ipynb"))
 PROFILE = """
     title: Tiny
     description: every notebook once
@@ -51,6 +51,14 @@ TABLE = """      tables/table_{0}:
         parameters: {{profile: tiny}}
 """
 PROFILE += "".join(TABLE.format(number) for number in range(2, 9))
+PROFILE += """      figures/figure_1:
+        notebook: notebooks/figures/figure_1.ipynb
+        description: x
+        parameters: {profile: tiny}
+      figures/figure_2: {notebook: notebooks/figures/figure_2.ipynb, description: x}
+      figures/figure_3: {notebook: notebooks/figures/figure_3.ipynb, description: x}
+      figures/figure_4: {notebook: notebooks/figures/figure_4.ipynb, description: x}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +107,10 @@ def test_every_notebook_runs_from_the_outside_of_a_profile(tiny):
     assert timed["runtimes_not_installed"] == ["nonesuch"] and len(timed["measurements"]) == 4
     assert all(m["n"] == 2 and m["mean_ms"] > 0 for m in timed["measurements"])
     assert results["tables/table_7"]["rows"][-1]["cells"][0]["paper"] == 60.1
+    drawn = {path.name for path in runs.folder_of(tiny.name, "figures").glob("*/figure_*.p*")}
+    assert drawn == {f"figure_{name}.{kind}" for name in ("1_cityscapes", "1_ade20k_top31", "2a", "2b", "2c", "3", "4")
+                     for kind in ("pdf", "png")}  # fmt: skip
+    assert {point["kind"] for point in results["figures/figure_1"]["points"]["Cityscapes"]} == {"mosaic", "other"}
     record = json.loads((runs.folder_of(tiny.name, "train/tiny") / "run.json").read_text())
     assert record["data_fingerprint"] == trained["data_fingerprint"]
 

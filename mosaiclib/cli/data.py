@@ -1,6 +1,8 @@
 """Verbs for data: `mosaic data list|fetch|verify`."""
 
 import json
+from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -44,3 +46,32 @@ def fetch_files(name: Annotated[str, typer.Argument(help="mlperf, model-garden, 
     """Fetches files, from the folder MOSAIC_MIRROR where that is set, and checks them."""
     for key in fetch.COLLECTIONS.get(name, (name,)):
         print(fetch.fetch(key, progress=True))
+
+
+@data.command("verify")
+def verify_dataset(
+    name: Annotated[str, typer.Argument(help="A data set's name, for example cityscapes or folder.")],
+    root: Annotated[Path | None, typer.Option(help="The folder that holds the data set.")] = None,
+    split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+):
+    """Reads every file of a data set and lists all that is wrong; exit status 1 where anything is."""
+    from functools import partial
+
+    from tqdm import tqdm
+
+    from mosaiclib.data import datasets, verify
+
+    dataset = datasets.get(name, root)
+    found = verify.verify(dataset, split, partial(tqdm, leave=False, disable=True if as_json else None))
+    if as_json:
+        print(json.dumps({"dataset": name, **asdict(found)}, indent=1))
+    elif found.problems:
+        print("\n".join(found.problems))
+        print(f"{len(found.problems)} problems in {dataset.title}")
+    else:
+        for each, count in found.pictures.items():
+            unseen = found.unseen[each]
+            print(f"{each}: {count} pictures" + (f"; in no label map: {', '.join(unseen)}" if unseen else ""))
+    if found.problems:
+        raise typer.Exit(1)

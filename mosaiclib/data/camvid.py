@@ -7,10 +7,11 @@ Labels: 0 sky, 1 building, 2 pole, 3 road, 4 pavement, 5 tree, 6 sign symbol, 7 
 import re
 import shutil
 import zipfile
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
-from mosaiclib.data import fetch
+from mosaiclib.data import fetch, listing
 
 ARCHIVE = "camvid_480x360_q95.zip"
 _MEMBER = re.compile(r"(train|val|test)(annot)?/[A-Za-z0-9_]+\.(jpg|png)")
@@ -18,17 +19,18 @@ _MAXIMUM_BYTES = 1 << 30
 
 
 def samples(root, split):
-    """(picture, label map) paths of a split, sorted by name. root: a folder, a zip, or None for the fetched zip.
+    """(picture, label map) of every picture of a split, by name, whether or not the label map is there.
 
-    Raises ValueError for a picture without a label map, `fetch.NotAvailable` where there are no files.
+    root: a folder, a zip, or None for the fetched zip. Raises `fetch.NotAvailable` where there is none of them.
     """
     folder = _folder(root)
-    pictures = sorted(path for path in (folder / split).glob("*") if path.suffix in (".png", ".jpg"))
-    pairs = [(path, folder / f"{split}annot" / f"{path.stem}.png") for path in pictures]
-    for picture, label in pairs:
-        if not label.is_file():
-            raise ValueError(f"{picture} has no label map: {label} is missing.")
-    return pairs
+    pictures = listing.files(folder / split, (".png", ".jpg"))
+    return [(path, folder / f"{split}annot" / f"{path.stem}.png") for path in pictures]
+
+
+def labels(root, split):
+    """All label maps of a split."""
+    return listing.files(_folder(root) / f"{split}annot", ".png")
 
 
 def _folder(root):
@@ -44,8 +46,9 @@ def _folder(root):
     return unpacked
 
 
+@cache
 def _unpack(archive, folder):
-    """Unpacks only members of the expected form, beside `folder`, and renames at the end."""
+    """Unpacks only members of the expected form, beside `folder`, and renames at the end; once in a process."""
     partial = folder.with_name(f"{folder.name}.{uuid4().hex[:8]}.partial")
     try:
         with zipfile.ZipFile(archive) as file:

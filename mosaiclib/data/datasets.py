@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,9 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mosaiclib.data import camvid, classes, images, minicity_files
+from mosaiclib.data import ade20k, camvid, cityscapes, classes, folder, images, minicity_files
 
 IGNORE = 255
+NAMES = ("minicity", "camvid", "cityscapes", "ade20k_top31", "ade20k_top31-mlperf", "folder")
+
+
+def _no_labels(split):
+    return []
 
 
 class Sample(NamedTuple):
@@ -28,7 +34,10 @@ class Dataset:
     """A data set for semantic segmentation.
 
     classes, palette: names and (r, g, b) legend colours by train id.
-    to_train_id: 256 entries from the ids on disk to train ids; 255 is ignored.
+    to_train_id: 256 entries from the ids on disk to train ids; 255 is ignored, -1 may not occur.
+    list_split: from a split's name to (picture, label map) paths for every picture in it, sorted.
+    list_labels: from a split's name to all label maps on disk, so that those without a picture are found.
+    prepare: what is done to every pair (picture, train ids) when it is read, if anything.
     shareable: whether its pictures may be passed on; where not, published reports show none of them.
     rule: the IoU rule its results are usually given by (see `evaluation.RULES`).
     """
@@ -44,32 +53,65 @@ class Dataset:
     shareable: bool = False
     licence: str = ""
     rule: str = "cityscapes"
+    list_labels: Callable[[str], list] = field(default=_no_labels, repr=False)
+    prepare: Callable | None = field(default=None, repr=False)
 
-    def split(self, name) -> list[Sample]:
-        """The samples of a split, sorted. Raises ValueError where there is no such split or it is empty."""
+    def check_split(self, name):
+        """Raises ValueError where there is no split of that name."""
         if name not in self.splits:
             raise ValueError(f"{self.name} has no split '{name}': choose one of {', '.join(self.splits)}.")
+
+    def listing(self, name) -> tuple[list[Sample], list[str]]:
+        """(one sample a picture of the split, sorted; a sentence for everything that does not match).
+
+        What does not match: a picture without a label map, a label map without a picture or with several, a
+        split without pictures. No file is opened. Raises `fetch.NotAvailable` where the data set is not there.
+        """
         samples = [Sample(Path(image), Path(label)) for image, label in self.list_split(name)]
-        if not samples:
-            raise ValueError(f"The split '{name}' of {self.name} holds no pictures.")
+        pictures = defaultdict(list)
+        for image, label in samples:
+            pictures[label].append(image)
+        problems = [] if samples else [f"The split '{name}' of {self.name} holds no pictures."]
+        for label, found in pictures.items():
+            if not label.is_file():
+                problems.append(f"{found[0]} has no label map: {label} is missing.")
+            elif len(found) > 1:
+                problems.append(f"{' and '.join(map(str, found))} have one label map, {label}: rename one of them.")
+        problems += [f"{label} belongs to no picture." for label in self.list_labels(name) if label not in pictures]
+        return samples, problems
+
+    def split(self, name) -> list[Sample]:
+        """The samples of a split, sorted. Raises ValueError where there is no such split or files do not match."""
+        self.check_split(name)
+        samples, problems = self.listing(name)
+        if problems:
+            more = f" ({len(problems) - 1} more: `mosaic data verify` lists them.)" if len(problems) > 1 else ""
+            raise ValueError(problems[0] + more)
         return samples
 
     def read(self, sample):
         """(picture uint8 [H, W, 3], train ids uint8 [H, W]). Raises ValueError that names a bad file."""
         image = images.read_image(sample.image_path)
         label = images.read_label(sample.label_path)
+        self.check_sizes(image, label, sample)
+        pair = image, self.train_ids(label, sample.label_path)
+        return self.prepare(*pair) if self.prepare else pair
+
+    def check_sizes(self, image, label, sample):
+        """Raises ValueError where a label map is not of its picture's size."""
         if image.shape[:2] != label.shape:
             raise ValueError(
                 f"{sample.label_path} is {label.shape[1]}x{label.shape[0]}, but its picture is "
                 f"{image.shape[1]}x{image.shape[0]}."
             )
-        return image, self.train_ids(label, sample.label_path)
 
     def train_ids(self, label, path="The label map"):
-        """Maps ids on disk to train ids. Raises ValueError that names an id the data set does not have."""
+        """Maps ids on disk to train ids. Raises ValueError that names all ids the data set does not have."""
         mapped = np.asarray(self.to_train_id, np.int16)[label]
         if mapped.min() < 0:
-            raise ValueError(f"{path} holds the id {label[mapped < 0][0]}, which {self.name} does not have.")
+            ids = np.unique(label[mapped < 0]).tolist()
+            named = f"the id {ids[0]}" if len(ids) == 1 else f"the ids {', '.join(map(str, ids))}"
+            raise ValueError(f"{path} holds {named}, which {self.name} does not have.")
         return mapped.astype(np.uint8)
 
     def fingerprint(self) -> str:
@@ -86,8 +128,10 @@ def get(name, root=None) -> Dataset:
     """The data set called `name`, read from the folder `root` or from where it is fetched or rendered to.
 
     "minicity" is synthetic and always there; "minicity-256x512" is the same drawn at another size.
-    "camvid" is real: from its zip (MOSAIC_MIRROR) or a folder. Raises ValueError for an unknown name and
-    `fetch.NotAvailable` where files are missing, each saying what to do.
+    "camvid" is read from its zip (MOSAIC_MIRROR) or a folder, "cityscapes" and "ade20k_top31" from their folders
+    as published; "ade20k_top31-mlperf" is the latter with MLPerf Mobile's preprocessing. "folder" is any `root`
+    with images/, labels/ and classes.yaml. Raises ValueError for an unknown name and `fetch.NotAvailable` where
+    files are missing, each saying what to do.
     """
     drawn = re.fullmatch(r"minicity(?:-(\d{2,4})x(\d{2,4}))?", name)
     if drawn:
@@ -109,22 +153,67 @@ def get(name, root=None) -> Dataset:
             title="CamVid (11 classes, 480x360)",
             classes=classes.CAMVID,
             palette=classes.CAMVID_PALETTE,
-            to_train_id=_identity(len(classes.CAMVID), void=len(classes.CAMVID)),
+            to_train_id=_identity(len(classes.CAMVID), ignored=[len(classes.CAMVID)]),
             list_split=partial(camvid.samples, root),
+            list_labels=partial(camvid.labels, root),
             splits=("train", "val", "test"),
             licence="research use only",
             rule="camvid",
         )
-    known = ("minicity", "camvid")
-    near = difflib.get_close_matches(name, known, n=1)
+    if name == "cityscapes":
+        return Dataset(
+            name=name,
+            title="Cityscapes (19 classes, fine annotations)",
+            classes=classes.CITYSCAPES,
+            palette=classes.CITYSCAPES_PALETTE,
+            to_train_id=_table(cityscapes.TRAIN_IDS, cityscapes.IGNORED_IDS),
+            list_split=partial(cityscapes.samples, root),
+            list_labels=partial(cityscapes.labels, root),
+            licence="Cityscapes licence: non-commercial, pictures may not be passed on",
+            rule="cityscapes",
+        )
+    if name in ("ade20k_top31", "ade20k_top31-mlperf"):
+        as_mlperf = name.endswith("-mlperf")
+        return Dataset(
+            name=name,
+            title="ADE20K-Top31" + (" (MLPerf preprocessing, 512x512)" if as_mlperf else ""),
+            classes=classes.ADE20K_TOP31,
+            palette=classes.ADE20K_PALETTE,
+            to_train_id=_table(ade20k.TOP31_TRAIN_IDS, ade20k.TOP31_IGNORED_IDS),
+            list_split=partial(ade20k.samples, root),
+            list_labels=partial(ade20k.labels, root),
+            prepare=ade20k.mlperf_preprocess if as_mlperf else None,
+            licence="annotations BSD-3; pictures for non-commercial research and education",
+            rule="mlperf31",
+        )
+    if name == "folder":
+        if not root:
+            raise ValueError("The data set 'folder' is one of yours: name it as root (--root, or data_root).")
+        described = folder.read_classes(root)
+        return Dataset(
+            name=name,
+            title=f"{Path(root).expanduser().resolve().name} ({len(described.names)} classes)",
+            classes=tuple(described.names),
+            palette=tuple(map(tuple, described.colours or classes.spread_palette(len(described.names)))),
+            to_train_id=_identity(len(described.names), described.ignore),
+            list_split=partial(folder.samples, root),
+            list_labels=partial(folder.labels, root),
+            splits=folder.splits(root),
+            licence="unknown to this library",
+        )
+    near = difflib.get_close_matches(name, NAMES, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
-    raise ValueError(f"There is no data set called '{name}'.{hint} There are: {', '.join(known)}.")
+    raise ValueError(f"There is no data set called '{name}'.{hint} There are: {', '.join(NAMES)}.")
 
 
-def _identity(count, void=None):
-    """Ids 0..count-1 keep their value, 255 and `void` are ignored, all others are errors (-1)."""
-    table = [i if i < count else -1 for i in range(256)]
-    table[IGNORE] = IGNORE
-    if void is not None:
-        table[void] = IGNORE
+def _identity(count, ignored=()):
+    """Ids 0..count-1 keep their value but where they are `ignored`."""
+    return _table({i: i for i in range(count)}, ignored)
+
+
+def _table(train_ids, ignored):
+    """256 entries: train ids by id on disk; 255 and `ignored` ids are 255; all others are errors (-1)."""
+    table = [train_ids.get(i, -1) for i in range(256)]
+    for i in (IGNORE, *ignored):
+        table[i] = IGNORE
     return tuple(table)

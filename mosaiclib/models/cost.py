@@ -68,7 +68,7 @@ def cost_of(model) -> Cost:
     Raises ValueError for a layer with weights that this module cannot count.
     """
     readers = defaultdict(list)
-    nodes = _nodes(model)
+    nodes = calls(model)
     for node in nodes:
         for tensor in node.input_tensors:
             readers[id(tensor)].append(node.operation)
@@ -94,8 +94,8 @@ def _total(counted):
     )
 
 
-def _nodes(model):
-    """The calls that make up the graph, inputs before users. A shared layer has several."""
+def calls(model):
+    """The calls (Keras nodes) that make up the graph of `model`, inputs before users. A shared layer has several."""
     order, seen = [], set()
 
     def visit(tensor):

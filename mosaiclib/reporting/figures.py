@@ -17,7 +17,7 @@ from mosaiclib.reporting.links import run_link
 from mosaiclib.reporting.tables import measured_table, table
 
 __all__ = ["error_map", "figure", "gallery", "label_map", "legend", "measured_table", "overlay", "photograph",
-           "run_link", "style", "table"]  # fmt: skip
+           "run_link", "save", "style", "table"]  # fmt: skip
 
 IGNORE = 255
 IGNORED_COLOUR = (0, 0, 0)
@@ -82,6 +82,13 @@ def figure(fig, alt, caption="", shareable=None) -> HTML:
     pyplot.close(fig)
     width = round(fig.get_size_inches()[0] * 96)
     return _picture(uri, alt, caption, not raster if shareable is None else shareable, kind=kind, width=width)
+
+
+def save(fig, path):
+    """Writes a matplotlib figure as PDF and PNG on white, for papers and slides. path: without an ending."""
+    path = Path(path)
+    fig.savefig(path.with_name(f"{path.name}.pdf"), metadata={"CreationDate": None})
+    fig.savefig(path.with_name(f"{path.name}.png"), dpi=200, facecolor="white", metadata={"Software": None})
 
 
 def _is_raster(artist):

@@ -1,6 +1,6 @@
 """A table of results of the paper, with what we count and measured put beside each printed number."""
 
-from mosaiclib import madds, paper, runs
+from mosaiclib import madds, paper, runs, specs
 from mosaiclib.reporting import measured, tables
 
 TITLES = {"cityscapes": "Cityscapes", "ade20k_top31": "ADE20K-Top31"}
@@ -81,6 +81,58 @@ def latency_table(records):
         [{"network": r.label, **{device.upper(): r.latency_ms[device] for device in devices}} for r in records],
         caption="Printed in the paper: latency on a Pixel 4",
         units=dict.fromkeys(map(str.upper, devices), "ms"),
+    )
+
+
+def trade_off(table, profile_name):
+    """The points of the paper's Figure 1 from Table 2 or 7, and ours: arguments of `plots.trade_off`.
+
+    Ours are networks that this profile has both evaluated on the table's data set and timed here.
+    """
+    points = []
+    for record in paper.records(table):
+        named = {
+            "label": record.label.partition(" [")[0].partition(" (")[0],
+            "miou_percent": record.miou_percent,
+            "kind": "mosaic" if isinstance(specs.get(record.spec).head, specs.MosaicHead) else "other",
+            "source": record.source,
+        }
+        times = {device: ms for device, ms in record.latency_ms.items() if ms is not None}
+        points += [named | {"device": device, "latency_ms": ms} for device, ms in times.items()]
+    timed = latencies(profile_name)
+    for (model, dataset), (run_id, result) in evaluations(profile_name).items():
+        if dataset == paper.records(table)[0].dataset and model in timed:
+            latency_run, mean_ms = timed[model]
+            points.append({
+                "label": f"{model}, this machine", "miou_percent": round(100 * result["miou"], 2), "kind": "ours",
+                "source": f"{run_id}, {latency_run}", "device": "cpu", "latency_ms": round(mean_ms, 2),
+            })  # fmt: skip
+    return points
+
+
+def latencies(profile_name):
+    """{network: (run id, milliseconds)}: the shortest mean latency of each network that a profile has timed."""
+    found = {}
+    for folder in sorted(runs.folder_of(profile_name, "latency").glob("[!.]*")):
+        run_id = f"latency/{folder.name}"
+        for row in (runs.result_of(profile_name, run_id) or {"measurements": []})["measurements"]:
+            name = row["model"].partition("_")[0]
+            model = name if name in specs.names() else row["model"]
+            if row["mean_ms"] is not None and row["mean_ms"] < found.get(model, (None, float("inf")))[1]:
+                found[model] = run_id, row["mean_ms"]
+    return found
+
+
+def own_points_sentence(profile_name, titles):
+    """Whether a profile has points of its own on the data sets with these titles, and what it has instead."""
+    evaluated, timed = evaluations(profile_name), latencies(profile_name)
+    both = [f"{model} on {dataset}" for model, dataset in evaluated if TITLES.get(dataset) in titles and model in timed]
+    if both:
+        return f"Points of ours, timed on this machine: {'; '.join(both)}."
+    done = "; ".join(f"{model} on {dataset}" for model, dataset in evaluated) or "nothing"
+    return (
+        f"There is no point of ours: this profile has evaluated {done}, has timed {'; '.join(timed) or 'nothing'}, "
+        f"and a point needs both, on {' or '.join(titles)}."
     )
 
 

@@ -7,6 +7,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.ticker import LogLocator
+from matplotlib.transforms import Bbox
 
 from mosaiclib.reporting import figures
 
@@ -90,6 +92,81 @@ def latency_strips(log):
     axes.tick_params(axis="x", which="minor", labelsize=9)
     sns.move_legend(axes, "lower center", bbox_to_anchor=(0.4, 1), ncol=3, title=None)
     return figure
+
+
+PLAIN, MOSAIC, OWN = "#0173b2", "#d55e00", "#029e73"
+MARKS = {"other": ("o", PLAIN), "mosaic": ("D", MOSAIC), "ours": ("*", OWN)}
+PLATFORMS = {"cpu": "CPU", "gpu": "GPU", "dsp": "DSP", "edgetpu": "EdgeTPU"}
+
+
+def trade_off(points, title):
+    """mIoU against latency, a panel per platform, every point with its name (the paper's Figure 1).
+
+    points: {label, device (a key of PLATFORMS), latency_ms, miou_percent, kind (of MARKS)}.
+    """
+    devices = [device for device in PLATFORMS if any(point["device"] == device for point in points)]
+    figure, panels = plt.subplots(
+        len(devices), 1, figsize=(5.6, 0.5 + 2.5 * len(devices)), sharex=True, sharey=True, squeeze=False
+    )
+    miou, latency = ([point[name] for point in points] for name in ("miou_percent", "latency_ms"))
+    margin = 0.14 * (max(miou) - min(miou))
+    panels[0, 0].set(xscale="log", xlim=(min(latency) / 1.65, max(latency) * 1.65))
+    panels[0, 0].set_ylim(min(miou) - margin, max(miou) + margin)
+    for device, axes in zip(devices, panels[:, 0], strict=True):
+        for point in (point for point in points if point["device"] == device):
+            marker, colour = MARKS[point["kind"]]
+            filled = colour if point["kind"] != "other" else "none"
+            axes.plot(point["latency_ms"], point["miou_percent"], marker, color=colour, markerfacecolor=filled,
+                      markeredgewidth=1.8, markersize=12 if marker == "*" else 8)  # fmt: skip
+        axes.set(title=PLATFORMS[device], ylabel="mIoU, %")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+        axes.tick_params(axis="x", which="both", length=0, pad=6, labelsize=12)
+        axes.xaxis.set_minor_formatter("{x:g}")
+    panels[-1, 0].set(xlabel=f"latency, ms (logarithmic); {title}")
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for device, axes in zip(devices, panels[:, 0], strict=True):
+        _name_points(axes, [point for point in points if point["device"] == device])
+    return figure
+
+
+def _name_points(axes, points):
+    """Writes each point's name on the first side of it where nothing else is."""
+    renderer = axes.figure.canvas.get_renderer()
+    place = axes.transData.transform
+    taken = [
+        Bbox.from_bounds(x - 9, y - 9, 18, 18)
+        for x, y in (place((point["latency_ms"], point["miou_percent"])) for point in points)
+    ]
+    for point in sorted(points, key=lambda point: -point["miou_percent"]):
+        bold = "bold" if point["kind"] != "other" else "normal"
+        best = None
+        for x, y, ha, va in _SIDES:
+            text = axes.annotate(point["label"], (point["latency_ms"], point["miou_percent"]), (x, y), fontsize=11.5,
+                                 textcoords="offset points", ha=ha, va=va, fontweight=bold)  # fmt: skip
+            box = text.get_window_extent(renderer)
+            hidden = sum(_common(box, other) for other in taken)
+            hidden += box.width * box.height - _common(box, axes.bbox.padded(-4))
+            if best is None or hidden < best[0] - 1e-6:
+                if best:
+                    best[1].remove()
+                best = hidden, text, box
+            else:
+                text.remove()
+        taken.append(best[2])
+
+
+_SIDES = (
+    (8, 0, "left", "center"), (-8, 0, "right", "center"), (0, 8, "center", "bottom"), (0, -8, "center", "top"),
+    (6, 5, "left", "bottom"), (6, -5, "left", "top"), (-6, 5, "right", "bottom"), (-6, -5, "right", "top"),
+)  # fmt: skip
+
+
+def _common(one, other):
+    """The area that two boxes share."""
+    shared = Bbox.intersection(one, other)
+    return shared.width * shared.height if shared else 0.0
 
 
 def _short(name, longest=36):

@@ -1,0 +1,89 @@
+"""ADE20K SceneParsing-150 (ADEChallengeData2016), and MLPerf Mobile's reading of it: its first 31 classes.
+
+Labels on disk: 0 other, 1 wall ... 150 flag. Top-31 keeps 1 to 31; 0 and all others are neither trained nor
+scored. 20,210 training and 2,000 validation pairs of many sizes.
+"""
+
+import numpy as np
+
+from mosaiclib.data import fetch, listing
+
+CLASSES_ON_DISK = 151
+TOP31_TRAIN_IDS = {i: i for i in range(1, 32)}
+TOP31_IGNORED_IDS = (0, *range(32, CLASSES_ON_DISK))
+
+HOW = (
+    "download http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip, unpack it, and name the "
+    "folder ADEChallengeData2016 as the data set's root."
+)
+_ON_DISK = {"train": "training", "val": "validation"}
+
+
+def samples(root, split):
+    """(picture, label map) of every picture of a split, by name, whether or not the label map is there.
+
+    root: the folder that holds images/ and annotations/; None for ADEChallengeData2016/ in the data folder.
+    Raises `fetch.NotAvailable`, saying how to get the data set, where it is not there.
+    """
+    root, split = _root(root), _ON_DISK[split]
+    return [
+        (picture, root / "annotations" / split / f"{picture.stem}.png")
+        for picture in listing.files(root / "images" / split, ".jpg")
+    ]
+
+
+def labels(root, split):
+    """All label maps of a split."""
+    return listing.files(_root(root) / "annotations" / _ON_DISK[split], ".png")
+
+
+def _root(root):
+    return listing.required(root or fetch.data_folder() / "ADEChallengeData2016", ("images", "annotations"), HOW)
+
+
+def mlperf_preprocess(image, label, size=512):
+    """A pair as MLPerf Mobile's ADE20K has it: the long side scaled to `size`, padded to a square.
+
+    (uint8 [H, W, 3], uint8 [H, W]) -> (uint8 [size, size, 3], uint8 [size, size]). Both sides are rounded down;
+    the picture is resized bilinearly and the label by nearest neighbour, corners aligned; right and below lie 127
+    and 255. Source: the script in mobile_open/vision/deeplab/ade20k_512x512_dataset_on_device over DeepLab's
+    preprocess_utils.py. Its float32 arithmetic is followed, because it decides pixels: some long sides come out one
+    short, and the picture is cut off to whole numbers, by which the mean pixel 127.5 becomes 127. The script
+    then saves pictures as JPEG of quality 100, which this does not.
+    """
+    factor = np.float32(size) / np.float32(max(label.shape))
+    height, width = (max(1, int(np.float32(side) * factor)) for side in label.shape)
+    rows, columns = _aligned(label.shape[0], height), _aligned(label.shape[1], width)
+    labels = np.full((size, size), 255, np.uint8)
+    labels[:height, :width] = label[_nearest(rows)[:, None], _nearest(columns)]
+    pixels = np.full((size, size, 3), 127, np.uint8)
+    # The official padding takes the mean pixel off and adds it again.
+    pixels[:height, :width] = _bilinear(image, rows, columns) - np.float32(127.5) + np.float32(127.5)
+    return pixels, labels
+
+
+def _aligned(source, target):
+    """Where the centres of `target` pixels lie among `source` ones when the outermost coincide: float32."""
+    step = np.float32(source - 1) / np.float32(target - 1) if target > 1 else np.float32(source) / np.float32(target)
+    return np.arange(target, dtype=np.float32) * step
+
+
+def _nearest(positions):
+    return np.floor(positions.astype(np.float64) + 0.5).astype(int)
+
+
+def _bilinear(image, rows, columns):
+    def neighbours(positions, count):
+        lower = positions.astype(int)
+        return lower, np.minimum(lower + 1, count - 1), positions - lower.astype(np.float32)
+
+    above, below, down = neighbours(rows, image.shape[0])
+    left, right, across = neighbours(columns, image.shape[1])
+    across, down = across[:, None], down[:, None, None]
+
+    def along(row):
+        pixels = image[row].astype(np.float32)
+        return pixels[:, left] + (pixels[:, right] - pixels[:, left]) * across
+
+    top = along(above)
+    return top + (along(below) - top) * down
