@@ -11,6 +11,11 @@ import pytest
 from mosaiclib.data import datasets, fetch, images
 
 
+def pytest_collection_modifyitems(items):
+    """The longest test first, so that one of two processes does not run it alone at the end."""
+    items.sort(key=lambda item: "test_every_notebook_runs" not in item.name)
+
+
 @pytest.fixture
 def mirror():
     """Finds a file by its key in MOSAIC_MIRROR or among the fetched ones; skips the test where it is not."""
