@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from mosaiclib import parameters
 from mosaiclib.provenance import ROOT
 
 FOLDER = ROOT / "profiles"
@@ -102,5 +103,6 @@ def outside_files(plan):
     """Fetched files that a run reads where they are there: it is run again once they have come."""
     from mosaiclib.data import fetch
 
-    keys = [value for value in plan.parameters.values() if value in fetch.FILES]
+    defaults = {name: default for name, (_, default) in parameters.declared(ROOT / plan.notebook).items()}
+    keys = [value for value in (defaults | plan.parameters).values() if value in fetch.FILES]
     return [path for path in map(fetch.find, keys) if path]
