@@ -8,12 +8,29 @@ os.environ.setdefault("MPLBACKEND", "agg")
 import numpy as np
 import pytest
 
+from mosaiclib import cli
 from mosaiclib.data import datasets, fetch, images
 
 
 def pytest_collection_modifyitems(items):
     """The longest test first, so that one of two processes does not run it alone at the end."""
     items.sort(key=lambda item: "test_every_notebook_runs" not in item.name)
+
+
+@pytest.fixture
+def mosaic(monkeypatch, capsys):
+    """Runs the command in this process: (exit status, stdout, stderr)."""
+
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["mosaic", *map(str, arguments)])
+        status = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            status = end.code or 0
+        return status, *capsys.readouterr()
+
+    return run
 
 
 @pytest.fixture

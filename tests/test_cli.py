@@ -5,24 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from mosaiclib import cli, models, specs
+from mosaiclib import models, specs
 from mosaiclib.data import images
-
-
-@pytest.fixture
-def mosaic(monkeypatch, capsys):
-    """Runs the command in this process: (exit status, stdout, stderr)."""
-
-    def run(*arguments):
-        monkeypatch.setattr("sys.argv", ["mosaic", *map(str, arguments)])
-        status = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            status = end.code or 0
-        return status, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture(scope="module")

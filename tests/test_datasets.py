@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mosaiclib import cli
 from mosaiclib.data import ade20k, classes, datasets, fetch, folder, images, palettes
 from mosaiclib.data.verify import verify
 
@@ -248,26 +247,16 @@ def test_a_decoder_that_breaks_is_one_more_problem(own_folder, monkeypatch):
     assert len(found) == 3 and all("labels/" in problem and "list index" in problem for problem in found)
 
 
-def run(capsys, monkeypatch, *arguments):
-    monkeypatch.setattr("sys.argv", ["mosaic", "data", "verify", *map(str, arguments)])
-    status = 0
-    try:
-        cli.main()
-    except SystemExit as end:
-        status = end.code or 0
-    return status, *capsys.readouterr()
-
-
-def test_the_command_counts_or_lists_and_exits_with_1(own_folder, cityscapes, capsys, monkeypatch):
-    status, out, _ = run(capsys, monkeypatch, "folder", "--root", own_folder)
+def test_the_command_counts_or_lists_and_exits_with_1(own_folder, cityscapes, mosaic):
+    status, out, _ = mosaic("data", "verify", "folder", "--root", own_folder)
     assert (status, out.splitlines()) == (0, ["train: 2 pictures", "val: 1 pictures"])
-    status, out, _ = run(capsys, monkeypatch, "cityscapes", "--root", cityscapes, "--split", "val", "--json")
+    status, out, _ = mosaic("data", "verify", "cityscapes", "--root", cityscapes, "--split", "val", "--json")
     found = json.loads(out)
     assert status == 0 and found["pictures"] == {"val": 1} and "road" in found["unseen"]["val"]
     expected = spoil(own_folder)
-    status, out, _ = run(capsys, monkeypatch, "folder", "--root", own_folder)
+    status, out, _ = mosaic("data", "verify", "folder", "--root", own_folder)
     assert status == 1 and len(out.splitlines()) == len(expected) + 1
-    status, out, _ = run(capsys, monkeypatch, "folder", "--root", own_folder, "--json")
+    status, out, _ = mosaic("data", "verify", "folder", "--root", own_folder, "--json")
     assert status == 1 and len(json.loads(out)["problems"]) == len(expected)
 
 
@@ -282,9 +271,9 @@ def test_the_command_counts_or_lists_and_exits_with_1(own_folder, cityscapes, ca
         (["minicity-64x96", "--split", "test"], "has no split 'test': choose one of train, val"),
     ],
 )
-def test_what_is_not_there_says_how_to_get_it(arguments, sentence, capsys, monkeypatch, tmp_path):
+def test_what_is_not_there_says_how_to_get_it(arguments, sentence, mosaic, monkeypatch, tmp_path):
     monkeypatch.setenv("MOSAIC_DATA", str(tmp_path))
-    status, out, error = run(capsys, monkeypatch, *arguments)
+    status, out, error = mosaic("data", "verify", *arguments)
     assert status == 1 and sentence in out + error
     assert sum(sentence in line for line in (out + error).splitlines()) == 1
 
