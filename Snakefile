@@ -45,6 +45,6 @@ for run_id, plan in profile.runs.items():
             parameters=str(sorted(plan.parameters.items())),
             profile=config.get("profile", "quick"),
             run_id=run_id,
-        threads: 1 if run_id.startswith(("data/", "tables/", "figures/")) else workflow.cores
+        threads: 1 if run_id in DRAWN or run_id.startswith("data/") else workflow.cores
         shell:
             "mosaic run {params.run_id:q} --profile {params.profile:q}"

@@ -10,7 +10,7 @@ from importlib import resources
 
 TABLES = (2, 3, 4, 5, 6, 7, 8)
 TABLES_OF_SETTINGS = (3, 4, 5, 8)  # their rows are settings of one network, and have no names
-DEVICES = ("cpu", "gpu", "dsp", "edgetpu")
+DEVICES = {"cpu": "CPU", "gpu": "GPU", "dsp": "DSP", "edgetpu": "EdgeTPU"}  # of a Pixel 4, as printed
 
 # Which count of models/cost.py a published MAdds figure is read as.
 READINGS = {

@@ -94,15 +94,16 @@ def execute(profile, run_id) -> Path:
     values = dict(plan.parameters)
     for name, (needed, path) in plan.references().items():
         values[name] = os.path.relpath(folder_of(profile.name, needed) / path, ROOT)
+    stage, row = run_id.split("/")
+    scratch = reports_folder() / profile.name / "scratch" / run_id
     partial = final.with_name(f".{final.name}.{uuid4().hex[:8]}.partial")
     partial.mkdir()
     started, clock, reason = datetime.now(UTC), time.perf_counter(), None
     code = provenance.commit() | {
-        "code_fingerprint": provenance.fingerprint([ROOT / plan.notebook, *plan.sources(run_id.split("/")[0])])
+        "code_fingerprint": provenance.fingerprint([ROOT / plan.notebook, *plan.sources(stage)])
     }
     try:
         parameters.check(values, {name: kind for name, (kind, _) in parameters.declared(ROOT / plan.notebook).items()})
-        scratch = reports_folder() / profile.name / "scratch" / run_id
         with _stderr_to(partial / "kernel.log"):
             _run_notebook(plan.notebook, values, partial, scratch, _Echo(run_id))
     except Exception as error:
@@ -110,8 +111,8 @@ def execute(profile, run_id) -> Path:
     record = {
         "status": "failed" if reason else "done",
         "reason": reason,
-        "stage": run_id.split("/")[0],
-        "row": run_id.split("/")[1],
+        "stage": stage,
+        "row": row,
         "profile": profile.name,
         "notebook": plan.notebook,
         "parameters": values,
@@ -143,7 +144,7 @@ def execute(profile, run_id) -> Path:
         shutil.rmtree(partial, ignore_errors=True)
     if reason:
         raise RunFailed(reason)
-    shutil.rmtree(reports_folder() / profile.name / "scratch" / run_id, ignore_errors=True)
+    shutil.rmtree(scratch, ignore_errors=True)
     return final
 
 

@@ -85,20 +85,26 @@ def _size(row):
     return "x".join(map(str, row["input_size"]))
 
 
+def _keep(model, card, out):
+    """Saves an imported network and says what it is."""
+    from mosaiclib import models
+
+    models.save(model, out, card)
+    print(f"{out}: {card.spec.name}, {len(card.classes)} classes, {model.count_params():,} parameters")
+
+
 @importing.command("mlperf")
 def import_mlperf(
     file: Annotated[Path, typer.Argument(help="A graph released with MLPerf Mobile (.tflite).")],
     out: Annotated[Path, typer.Option(help="The weights folder to write.")],
 ):
     """Imports a released TFLite graph: the authors' MOSAIC, or MobileNetV2 + DeepLabV3+ of MLPerf v1.0."""
-    from mosaiclib import models
     from mosaiclib.models.pretrained import mlperf_tflite
 
     if not file.is_file():
         raise ValueError(f"{file} does not exist: `mosaic data fetch mlperf` gets the released graphs.")
     model, card = mlperf_tflite.read(file)
-    models.save(model, out, card)
-    print(f"{out}: {card.spec.name}, {len(card.classes)} classes, {model.count_params():,} parameters")
+    _keep(model, card, out)
 
 
 @importing.command("model-garden")
@@ -107,12 +113,10 @@ def import_model_garden(
     out: Annotated[Path, typer.Option(help="The weights folder to write.")],
 ):
     """Imports a TF2 checkpoint of the Model Garden's MOSAIC (official/projects/mosaic)."""
-    from mosaiclib import models
     from mosaiclib.models.pretrained import model_garden
 
     model, card = model_garden.read(checkpoint)
-    models.save(model, out, card)
-    print(f"{out}: {card.spec.name}, {len(card.classes)} classes, {model.count_params():,} parameters")
+    _keep(model, card, out)
 
 
 @importing.command("keras-applications")

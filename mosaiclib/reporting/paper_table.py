@@ -76,11 +76,11 @@ def cost_table(costs):
 
 def latency_table(records):
     """The latencies that the paper prints for a table's rows."""
-    devices = [device for device in paper.DEVICES if any(record.latency_ms[device] for record in records)]
+    devices = {d: name for d, name in paper.DEVICES.items() if any(record.latency_ms[d] for record in records)}
     return tables.table(
-        [{"network": r.label, **{device.upper(): r.latency_ms[device] for device in devices}} for r in records],
+        [{"network": r.label, **{name: r.latency_ms[device] for device, name in devices.items()}} for r in records],
         caption="Printed in the paper: latency on a Pixel 4",
-        units=dict.fromkeys(map(str.upper, devices), "ms"),
+        units=dict.fromkeys(devices.values(), "ms"),
     )
 
 

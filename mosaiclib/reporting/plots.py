@@ -10,6 +10,7 @@ import seaborn as sns
 from matplotlib.ticker import LogLocator
 from matplotlib.transforms import Bbox
 
+from mosaiclib.paper import DEVICES
 from mosaiclib.reporting import figures
 
 figures.style()
@@ -96,15 +97,14 @@ def latency_strips(log):
 
 PLAIN, MOSAIC, OWN = "#0173b2", "#d55e00", "#029e73"
 MARKS = {"other": ("o", PLAIN), "mosaic": ("D", MOSAIC), "ours": ("*", OWN)}
-PLATFORMS = {"cpu": "CPU", "gpu": "GPU", "dsp": "DSP", "edgetpu": "EdgeTPU"}
 
 
 def trade_off(points, title):
     """mIoU against latency, a panel per platform, every point with its name (the paper's Figure 1).
 
-    points: {label, device (a key of PLATFORMS), latency_ms, miou_percent, kind (of MARKS)}.
+    points: {label, device (a key of `paper.DEVICES`), latency_ms, miou_percent, kind (of MARKS)}.
     """
-    devices = [device for device in PLATFORMS if any(point["device"] == device for point in points)]
+    devices = [device for device in DEVICES if any(point["device"] == device for point in points)]
     figure, panels = plt.subplots(
         len(devices), 1, figsize=(5.6, 0.5 + 2.5 * len(devices)), sharex=True, sharey=True, squeeze=False
     )
@@ -118,7 +118,7 @@ def trade_off(points, title):
             filled = colour if point["kind"] != "other" else "none"
             axes.plot(point["latency_ms"], point["miou_percent"], marker, color=colour, markerfacecolor=filled,
                       markeredgewidth=1.8, markersize=12 if marker == "*" else 8)  # fmt: skip
-        axes.set(title=PLATFORMS[device], ylabel="mIoU, %")
+        axes.set(title=DEVICES[device], ylabel="mIoU, %")
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
         axes.tick_params(axis="x", which="both", length=0, pad=6, labelsize=12)
