@@ -145,3 +145,17 @@ def test_a_damaged_weights_folder_is_refused_in_one_sentence(tmp_path):
 def test_an_unknown_name_suggests_the_nearest():
     with pytest.raises(ValueError, match="Did you mean mnmh480-mosaic"):
         specs.get("mnmh480-mosiac")
+
+
+def test_a_network_can_start_from_the_backbone_of_another(tmp_path):
+    spec = specs.get("mnmh448-mdl")
+    source = models.build(spec, (64, 80), 3)
+    models.save(source, tmp_path / "W", models.Card(spec, ("a", "b", "c"), "none", (64, 80)))
+    model = models.build(spec, (64, 80), 3)
+    kept = models.initialise(model, tmp_path / "W", part="mnmh")
+    theirs = {variable.path: np.array(variable) for variable in source.weights}
+    assert kept and not any(path.startswith("mnmh") for path in kept)
+    for variable in model.weights:
+        same = np.array_equal(variable, theirs[variable.path])
+        # Norms of the head begin as all norms begin, alike in both.
+        assert same if variable.path not in kept else not (same and variable.path.endswith("/kernel"))

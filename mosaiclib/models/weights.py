@@ -128,16 +128,17 @@ def load(folder, input_size=None, output="logits", batch=None):
     return model
 
 
-def initialise(model, folder):
+def initialise(model, folder, part=""):
     """Starts `model` from the weights in `folder` wherever name and shape agree.
 
+    part: only layers whose name begins so, for example "mnmh" for that backbone without its head.
     Returns the list of variable paths that kept their random values. Raises ValueError where not a single
     one agrees.
     """
     arrays = read_arrays(Path(folder) / WEIGHTS_FILE)
     kept = []
     for variable in model.weights:
-        array = arrays.get(variable.path)
+        array = arrays.get(variable.path) if variable.path.startswith(part) else None
         if array is not None and array.shape == tuple(variable.shape):
             variable.assign(array)
         else:
