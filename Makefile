@@ -33,7 +33,7 @@ test: $(READY)
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 lint: $(READY)
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/nbstripout --verify $$(git ls-files '*.ipynb')
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/nbstripout --keep-id --verify $$(git ls-files '*.ipynb')
 
 lab: $(READY)
 	@$(BIN)/jupyter lab notebooks
