@@ -77,3 +77,10 @@ def test_unknown_settings_are_refused_before_anything_runs(tiny_file):
         host.bench([tiny_file], ["ai_edge_litert"], ["xnpack"])
     with pytest.raises(ValueError, match="Unknown 'lite'"):
         host.bench([tiny_file], ["lite"])
+
+
+def test_a_cancelled_bench_stops_at_once_and_keeps_what_it_has(tiny_file, tmp_path):
+    log = tmp_path / "log.jsonl"
+    measured = host.bench([tiny_file], ["ai_edge_litert"], ["xnnpack", "builtin"], processes=500, runs=2, log=log,
+                          cancelled=lambda: log.exists())  # fmt: skip
+    assert [(m.kernels, m.n) for m in measured] == [("xnnpack", 1)]

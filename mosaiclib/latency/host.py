@@ -11,6 +11,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -55,12 +56,13 @@ def installed_runtimes():
 
 
 def bench(files, runtimes, kernels=("xnnpack", "builtin"), threads=(1,), processes=10, runs=10, warmup=2,
-          log=None, progress=None):  # fmt: skip
+          log=None, progress=None, cancelled=None):  # fmt: skip
     """Times .tflite files in every combination of runtime, kernels and threads; returns [Measurement].
 
     processes: benchmark runs per combination, each of `warmup` + `runs` inferences. log: a file to which
     each process's answer is appended as a line of JSON when it comes, so that a killed bench keeps what it
-    has. progress: wraps the iterable of benchmark runs (tqdm).
+    has. progress: wraps the iterable of benchmark runs (tqdm). cancelled: a function that is asked several
+    times a second whether to stop; then the benchmark run under way ends and what has been measured is returned.
     Raises ValueError for an unknown runtime or kind of kernels; a file that cannot be run is "failed".
     """
     for name, known in (*((r, RUNTIMES) for r in runtimes), *((k, RESOLVERS) for k in kernels)):
@@ -75,28 +77,42 @@ def bench(files, runtimes, kernels=("xnnpack", "builtin"), threads=(1,), process
     for turn, index in progress(turns) if progress else turns:
         if any("error" in answer for answer in answers[index]):
             continue
-        answer = _one_process(setups[index] | {"warmup": warmup, "runs": runs})
+        answer = _one_process(setups[index] | {"warmup": warmup, "runs": runs}, cancelled)
+        if answer is None:
+            break
         answers[index].append(answer)
         if log:
             with open(log, "a", encoding="utf-8") as stream:
                 stream.write(json.dumps({"turn": turn, **setups[index], **answer}) + "\n")
-    return [_summary(setup, answers[index]) for index, setup in enumerate(setups)]
+    return [_summary(setup, answers[index]) for index, setup in enumerate(setups) if answers[index]]
 
 
-def _one_process(task):
-    """The worker's answer, or {"error": sentence} where it died."""
+def _one_process(task, cancelled=None):
+    """The worker's answer; {"error": sentence} where it died; None where it was cancelled."""
     command = [sys.executable, "-m", "mosaiclib.latency.worker", json.dumps(task)]
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    deadline = time.monotonic() + TIMEOUT_S
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as worker:
+        try:
+            while True:
+                if cancelled and cancelled():
+                    return None
+                try:
+                    stdout, stderr = worker.communicate(timeout=0.2)
+                    break
+                except subprocess.TimeoutExpired:
+                    if time.monotonic() > deadline:
+                        return {"error": f"It took more than {TIMEOUT_S} s."}
+        finally:
+            worker.kill()  # no news to one that has ended
+    if worker.returncode < 0:
+        return {"error": f"The runtime crashed (signal {-worker.returncode}) on {task['file']}."}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, env=environment)
-    except subprocess.TimeoutExpired:
-        return {"error": f"It took more than {TIMEOUT_S} s."}
-    if done.returncode < 0:
-        return {"error": f"The runtime crashed (signal {-done.returncode}) on {task['file']}."}
-    try:
-        return json.loads(done.stdout.strip().splitlines()[-1])
+        return json.loads(stdout.strip().splitlines()[-1])
     except (IndexError, json.JSONDecodeError):
-        return {"error": f"The runtime ended without an answer: {' '.join(done.stderr.split())[-200:]}"}
+        return {"error": f"The runtime ended without an answer: {' '.join(stderr.split())[-200:]}"}
 
 
 def _summary(setup, answers):
