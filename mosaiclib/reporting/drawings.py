@@ -6,8 +6,9 @@ Lengths are inches, the origin is the top left, and y grows downwards.
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
-import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
@@ -51,6 +52,7 @@ class Box:
         return self.y + self.height / 2
 
 
+@cache  # the same few words come again and again, and outlines are slow
 def text_width(text, points) -> float:
     """How wide a text is, in inches, from the outlines of its letters."""
     return TextPath((0, 0), text, size=points).get_extents().width / 72 if text.strip() else 0.0
@@ -191,7 +193,7 @@ def _falling(axes, edge, graph, way, tops, source, target):
 
 def canvas(width, height):
     """Axes of a whole new figure, in inches from the top left."""
-    figure = plt.figure(figsize=(width, height))
+    figure = Figure(figsize=(width, height))  # not of pyplot: the explorer draws in a thread of its own
     figure.set_layout_engine("none")  # asked for at once, it would not outlive the first saving
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, width), ylim=(height, 0))
