@@ -55,6 +55,11 @@ def row(record: paper.Record) -> dict:
     }
 
 
+def tflite_madds_b(record: paper.Record) -> float:
+    """The TFLite MAdds of a row's own network in billions, for a table that prints none."""
+    return _cost_at(record, record.spec).tflite_madds / BILLION
+
+
 def networks() -> list[dict]:
     """Every network by name, with the tables it stands in and its cost at the paper's size."""
     places = {}

@@ -16,7 +16,10 @@ from mosaiclib.provenance import ROOT
 FOLDER = ROOT / "profiles"
 _LIBRARY = ROOT / "mosaiclib"
 _NETWORK = ("specs.py", "models/*.py", "models/backbones/*.py", "models/heads/*.py", "models/segmenters/*.py")
-_DRAWING = ("paper_table", "plots", "graphs", "placing", "drawings", "funnels")
+_TABLES = tuple(
+    f"reporting/{name}.py" for name in ("measured", "paper_table", "backbone_table", "latency_columns", "claims")
+)
+_DRAWING = ("paper_table", "latency_columns", "plots", "graphs", "placing", "drawings", "funnels")
 
 # What a stage's results depend on. A change elsewhere (a page's looks, a command) reruns nothing.
 CODE = {
@@ -26,7 +29,7 @@ CODE = {
     "evaluate": (*_NETWORK, "data/**/*.py", "evaluation.py", "tflite.py"),
     "export": (*_NETWORK, "data/**/*.py", "export.py", "tflite.py"),
     "latency": ("latency/*.py", "tflite.py"),
-    "tables": ("paper.py", "paper/*.csv", "madds.py", *_NETWORK, "reporting/measured.py", "reporting/paper_table.py"),
+    "tables": ("paper.py", "paper/*.csv", "madds.py", *_NETWORK, *_TABLES),
     "figures": ("paper.py", "paper/*.csv", *_NETWORK, *(f"reporting/{name}.py" for name in _DRAWING)),
 }
 

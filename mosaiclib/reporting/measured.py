@@ -3,11 +3,16 @@
 The `result.json` of a run `tables/table_N` is
 
     {"columns": ["mIoU", "MAdds"],                     one name per column
+     "tolerances": {"mIoU": "0.5 points"},             what a difference is judged by, told to the reader
      "rows": [{"label": "MOSAIC + MNMH",               the row as the paper names it
                "cells": [{"paper": 60.1,               printed in the paper; null where it prints none
                           "ours": 59.8,                measured by `run`; null where nothing was run
-                          "difference": -0.3,          ours - paper; null where either is
+                          "difference": -0.3,          ours - paper; null where either is, or `other_data`
+                          "tolerance": 0.5,            the largest difference that is one of chance; or null
+                          "within": true,              whether the difference is within it; null without either
                           "unit": "%",
+                          "data": "cityscapes val",    what ours was measured on; rows compare only on the same
+                          "other_data": false,         whether that is not what the paper measured on
                           "run": "evaluate/r4-ade20k", the run that measured it, "stage/row"; or null
                           "note": "",                  one sentence shown below the cell
                           "command": ""}]}]}           what fills the cell where it is empty
@@ -19,12 +24,16 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
 
 
 class Cell(BaseModel):
-    """One number of the paper and ours. The difference follows from the two, rounded like the finer one."""
+    """One number of the paper and ours. The difference, and whether it is within the tolerance, follow from these."""
 
     model_config = ConfigDict(extra="forbid")
     paper: FiniteFloat | None = None
     ours: FiniteFloat | None = None
     difference: FiniteFloat | None = None
+    tolerance: FiniteFloat | None = None
+    within: bool | None = None
+    data: str = ""
+    other_data: bool = False
     unit: str = ""
     run: str | None = None
     note: str = ""
@@ -32,8 +41,10 @@ class Cell(BaseModel):
 
     @model_validator(mode="after")
     def _subtract(self):
-        known = self.paper is not None and self.ours is not None
+        known = self.paper is not None and self.ours is not None and not self.other_data
         self.difference = round(self.ours - self.paper, 10) if known else None
+        judged = known and self.tolerance is not None
+        self.within = abs(self.difference) <= self.tolerance + 1e-9 if judged else None
         return self
 
 
@@ -51,6 +62,7 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="ignore")
     columns: list[str]
     rows: list[Row]
+    tolerances: dict[str, str] = {}
 
     @model_validator(mode="after")
     def _rectangular(self):
@@ -60,11 +72,14 @@ class Table(BaseModel):
         return self
 
 
-def cell(paper=None, ours=None, unit="", run=None, note="", command="") -> dict:
-    """One cell as plain JSON data; the difference is worked out here, so that no table gets it wrong."""
-    return Cell(paper=paper, ours=ours, unit=unit, run=run, note=note, command=command).model_dump()
+def cell(paper=None, ours=None, unit="", run=None, note="", command="", **judged) -> dict:
+    """One cell as plain JSON data; the difference is worked out here, so that no table gets it wrong.
+
+    judged: tolerance, data and other_data, where they are known.
+    """
+    return Cell(paper=paper, ours=ours, unit=unit, run=run, note=note, command=command, **judged).model_dump()
 
 
-def table(columns, rows) -> dict:
+def table(columns, rows, tolerances=None) -> dict:
     """The record of a whole table from column names and [{"label", "cells"}, ...], as plain JSON data."""
-    return Table(columns=columns, rows=rows).model_dump()
+    return Table(columns=columns, rows=rows, tolerances=tolerances or {}).model_dump()

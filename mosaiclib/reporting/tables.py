@@ -53,13 +53,13 @@ def table(data, caption, units=None, formats=None, missing=None, numbers_as_text
     return HTML(_whole(caption, f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"))
 
 
-def measured_table(rows, columns, caption="") -> HTML:
+def measured_table(rows, columns, caption="", tolerances=None) -> HTML:
     """Paper value | ours | difference | run, a line per number, grouped by the paper's rows.
 
-    rows and columns are those of `measured.Table`, so that `measured_table(**result)` shows a table's
-    result.json. Raises ValueError where they are not of that form.
+    rows, columns and tolerances are those of `measured.Table`, so that `measured_table(**result)` shows a
+    table's result.json. Raises ValueError where they are not of that form.
     """
-    record = measured.Table(rows=rows, columns=columns)
+    record = measured.Table(rows=rows, columns=columns, tolerances=tolerances or {})
     body = []
     for row in record.rows:
         body.append(f'<tbody><tr class="group"><th scope="rowgroup" colspan="5">{escape(row.label)}</th></tr>')
@@ -69,7 +69,23 @@ def measured_table(rows, columns, caption="") -> HTML:
         body.append("</tbody>")
     names = ("", "Paper", "Ours", "Difference", "Run")
     head = "".join(_header(name, None, name in names[1:4]) for name in names)
-    return HTML(_whole(caption, f"<thead><tr>{head}</tr></thead>{''.join(body)}", "measured"))
+    table = _whole(caption, f"<thead><tr>{head}</tr></thead>{''.join(body)}", "measured")
+    return HTML(table + _tolerances(record.tolerances))
+
+
+def _tolerances(told):
+    """What the marks beside the differences mean."""
+    if not told:
+        return ""
+    each = "; ".join(f"{escape(column)}: {escape(text)}" for column, text in told.items())
+    marks = " or ".join(f"{mark(within)} {'within' if within else 'beyond'}" for within in (True, False))
+    return f'<p class="caption">A difference is {marks} its tolerance. {each}.</p>'
+
+
+def mark(within) -> str:
+    """A sign that says whether something is within its tolerance, for the eye and for a screen reader."""
+    kind, sign = ("within", "\N{CHECK MARK}") if within else ("beyond", "\N{MULTIPLICATION SIGN}")
+    return f'<span class="{kind}" role="img" aria-label="{kind} tolerance">{sign}</span>'
 
 
 def _measured_line(column, cell):
@@ -81,6 +97,10 @@ def _measured_line(column, cell):
     if cell.ours is None:
         return f'<tr>{line}<td class="gap" colspan="3">{_gap(cell.command, "not run")}</td></tr>'
     difference = "" if cell.difference is None else number(cell.difference, f"+.{min(decimals, 3)}f")
+    if cell.within is not None:
+        difference = f'<span class="{"within" if cell.within else "beyond"}">{difference}</span> {mark(cell.within)}'
+    if cell.other_data:
+        difference = '<span class="absent">other data</span>'
     link = run_link(cell.run).data if cell.run else "no run given"
     ours = f'<td class="number ours">{number(cell.ours, f".{min(decimals, 3)}f")}{unit}</td>'
     return f'<tr>{line}{ours}<td class="number">{difference}</td><td class="run">{link}</td></tr>'
