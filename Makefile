@@ -6,6 +6,7 @@ PYTHON  ?= python3.11
 VENV    := .venv
 BIN     := $(VENV)/bin
 READY   := $(VENV)/installed-from-lock
+ORACLES := $(VENV)/oracles-from-lock
 
 .PHONY: help environment report test lint lab clean
 
@@ -26,10 +27,14 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@cp requirements.lock $@
 
+$(ORACLES): tests/oracles.lock $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r tests/oracles.lock
+	@cp tests/oracles.lock $@
+
 report: $(READY)
 	@$(BIN)/mosaic report --profile $(PROFILE)
 
-test: $(READY)
+test: $(READY) $(ORACLES)
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 lint: $(READY)
