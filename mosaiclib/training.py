@@ -33,8 +33,11 @@ class Recipe:
     (1 - step / steps) ** 0.9 ("poly"). frozen_batch_norm: use the stored statistics while training, for
     imported weights whose batch norms were folded. batch_norm_momentum: of the running statistics; the
     networks' own 0.99 needs thousands of steps, a short training a smaller one. ema: momentum of averaged
-    weights, 0 for none. light: of the augmentation. class_balance: each pixel's loss is weighted by
+    weights, 0 for none. light, colour: of the augmentation. class_balance: each pixel's loss is weighted by
     (median class frequency / its class's frequency) ** class_balance; 0 weighs all alike, as the paper does.
+    dice: weight of the soft Dice loss that is added to the cross-entropy. selection: keep the epoch that is
+    "best" on the val split, or the "last". train_splits: what is trained on; with val among it, nothing is
+    validated and the last epoch is kept.
     """
 
     epochs: int
@@ -47,12 +50,16 @@ class Recipe:
     scale: tuple[float, float] = (0.5, 2.0)
     flip: bool = True
     light: float = 0.0
+    colour: float = 0.0
     class_balance: float = 0.0
+    dice: float = 0.0
     frozen_batch_norm: bool = False
     batch_norm_momentum: float = 0.99
     ema: float = 0.0
     seed: int = 0
     validate_every: int = 1
+    selection: str = "best"
+    train_splits: tuple[str, ...] = ("train",)
 
     def __post_init__(self):
         if self.optimizer not in ("sgd", "adamw"):
@@ -61,6 +68,24 @@ class Recipe:
             raise ValueError("epochs, batch_size, validate_every and the crop's sides must be at least 1.")
         if not 0 < self.scale[0] <= self.scale[1]:
             raise ValueError(f"The scale range {self.scale} must be positive and in order.")
+        if not 0 <= self.light < 1 or not 0 <= self.colour < 1 or self.dice < 0:
+            raise ValueError("light and colour must be at least 0 and below 1, dice at least 0.")
+        if self.selection not in ("best", "last"):
+            raise ValueError(f"Unknown selection '{self.selection}': choose best or last.")
+        if not self.train_splits or len(set(self.train_splits)) < len(self.train_splits):
+            raise ValueError("train_splits must name at least one split, and each once.")
+        if not self.validates and self.selection == "best":
+            raise ValueError("Trained on the val split, no epoch can be chosen by it: set selection to last.")
+
+    @property
+    def validates(self):
+        """Whether the val split is held out."""
+        return "val" not in self.train_splits
+
+    @classmethod
+    def from_json(cls, data):
+        """A recipe from JSON, where lists stand for tuples; what an older one did not have has its default."""
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
 
 
 @keras.saving.register_keras_serializable("mosaiclib")
@@ -109,19 +134,19 @@ def _compile(model, recipe, steps, loss):
 def train(model, dataset, recipe, folder, report=None, stop_after=None):
     """Trains `model` (output "logits", built at the crop size) on a data set and returns the learning curve.
 
-    folder: where checkpoint.h5 and best.h5 live; a checkpoint found there is continued.
+    folder: where checkpoint.h5 and best.h5 (the weights that are kept) live; a checkpoint found there is continued.
     report: called after each epoch with its record {"epoch", "loss", "val_miou", "learning_rate",
         "images_per_s", "wall_s"}; val_miou is None in epochs without validation.
     stop_after: end after this epoch although the recipe has more (the next call goes on).
-    Returns {"history": [record], "best_val_miou", "best_epoch"}; the model then holds the best weights.
+    Returns {"history": [record], "best_val_miou", "best_epoch", "kept_val_miou", "kept_epoch"}, None where there
+    is none; the model then holds the kept weights, or where nothing was kept yet those it has reached.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    augmentation = Augmentation(recipe.crop, recipe.scale, recipe.flip, recipe.light)
-    batches = TrainingBatches(dataset, "train", augmentation, recipe.batch_size, recipe.seed)
-    loss = losses.segmentation_loss
-    if recipe.class_balance:
-        loss = partial(loss, class_weights=losses.class_weights(dataset, recipe.class_balance))
+    augmentation = Augmentation(recipe.crop, recipe.scale, recipe.flip, recipe.light, recipe.colour)
+    batches = TrainingBatches(dataset, recipe.train_splits, augmentation, recipe.batch_size, recipe.seed)
+    weights = losses.class_weights(dataset, recipe.class_balance, recipe.train_splits) if recipe.class_balance else None
+    loss = partial(losses.segmentation_loss, class_weights=weights, dice=recipe.dice)
     _compile(model, recipe, recipe.epochs * len(batches), loss)
     session = _Session(model, dataset, recipe, folder, batches, report)
     session.restore()
@@ -141,7 +166,8 @@ class _Session(keras.callbacks.Callback):
         super().__init__()
         self.network, self.dataset, self.recipe = model, dataset, recipe
         self.folder, self.batches, self.report = folder, batches, report
-        self.state = {"history": [], "best_val_miou": None, "best_epoch": None, "recipe": asdict(recipe)}
+        numbers = ("best_val_miou", "best_epoch", "kept_val_miou", "kept_epoch")
+        self.state = {"history": [], **dict.fromkeys(numbers), "recipe": asdict(recipe)}
 
     @property
     def epoch(self):
@@ -153,10 +179,10 @@ class _Session(keras.callbacks.Callback):
             return
         arrays = read_arrays(path)
         state = json.loads(arrays.pop("state").tobytes())
-        if state["recipe"] != json.loads(json.dumps(self.state["recipe"])):
+        if Recipe.from_json(state["recipe"]) != self.recipe:
             raise ValueError(f"{path} was written by another recipe: remove it to start again.")
         _assign(self._variables(), arrays, path)
-        self.state = state
+        self.state |= state
 
     def _variables(self):
         return [*self.network.weights, *self.network.optimizer.variables]
@@ -170,7 +196,8 @@ class _Session(keras.callbacks.Callback):
         images = len(self.batches) * self.recipe.batch_size
         if not math.isfinite(logs["loss"]):
             raise ValueError(f"The loss became {logs['loss']} in epoch {epoch + 1}: lower the learning rate.")
-        due = (epoch + 1) % self.recipe.validate_every == 0 or epoch + 1 == self.recipe.epochs
+        is_last = epoch + 1 == self.recipe.epochs
+        due = self.recipe.validates and ((epoch + 1) % self.recipe.validate_every == 0 or is_last)
         record = {
             "epoch": epoch + 1,
             "loss": float(logs["loss"]),
@@ -181,8 +208,11 @@ class _Session(keras.callbacks.Callback):
         }
         self.state["history"].append(record)
         best = self.state["best_val_miou"]
-        if due and (best is None or record["val_miou"] > best):
+        is_best = due and (best is None or record["val_miou"] > best)
+        if is_best:
             self.state |= {"best_val_miou": record["val_miou"], "best_epoch": epoch + 1}
+        if is_best if self.recipe.selection == "best" else is_last:
+            self.state |= {"kept_val_miou": record["val_miou"], "kept_epoch": epoch + 1}
             self._with_averages(lambda: write_arrays(self.folder / BEST, _arrays(self.network.weights)))
         text = np.frombuffer(json.dumps(self.state).encode(), np.uint8)
         write_arrays(self.folder / CHECKPOINT, {**_arrays(self._variables()), "state": text})

@@ -47,7 +47,7 @@ def test_identity_augmentation_changes_nothing():
 
 def test_batches_depend_on_seed_and_epoch_not_on_workers(tiny_dataset):
     def batch(seed, epoch, workers):
-        batches = TrainingBatches(tiny_dataset, "train", Augmentation((40, 48)), 3, seed, workers)
+        batches = TrainingBatches(tiny_dataset, ["train"], Augmentation((40, 48)), 3, seed, workers)
         batches.epoch = epoch
         return batches[1][0]
 
@@ -130,3 +130,26 @@ def test_light_changes_whole_channels_and_no_label():
         assert image.min() >= 53 and image.max() <= 154
         seen.add(tuple(image[0, 0]))
     assert len(seen) > 15
+
+
+def test_colour_follows_its_definition_and_spares_labels():
+    """Saturation, contrast about the mean grey value, gamma: read in float, pixel by pixel."""
+    generator = np.random.default_rng(4)
+    label = generator.integers(0, 9, (17, 23), dtype=np.uint8)
+    for seed in range(12):
+        picture = generator.integers(0, 256, (17, 23, 3), dtype=np.uint8)
+        augmentation = Augmentation((17, 23), scale=(1, 1), flip=False, colour=0.4)
+        image, moved = augmentation(picture, label, np.random.default_rng(seed))
+        draws = np.random.default_rng(seed)
+        draws.uniform(1, 1), draws.uniform(0, 0), draws.uniform(0, 0)
+        saturation, contrast = draws.uniform(0.6, 1.4, 2)
+        gamma = np.exp(draws.uniform(-0.4, 0.4))
+        luma = np.array([0.299, 0.587, 0.114])
+        grey = picture @ luma
+        expected = np.clip(grey[..., None] + saturation * (picture - grey[..., None]), 0, 255)
+        mean = (expected @ luma).mean()
+        expected = np.clip(mean + contrast * (expected - mean), 0, 255)
+        expected = 255 * (expected / 255) ** gamma
+        assert (moved == label).all()
+        # Rounding a dark value before the gamma may move it by several levels.
+        assert np.abs(image - expected).mean() < 0.5 and np.abs(image - expected).max() < 12

@@ -1,5 +1,8 @@
 """Training: resuming is bitwise, the schedule and loss follow their formulas."""
 
+import json
+from dataclasses import asdict
+
 import keras
 import numpy as np
 import pytest
@@ -63,6 +66,13 @@ def test_a_checkpoint_of_another_recipe_is_refused(tiny_dataset, tmp_path):
         trained(tiny_dataset, tmp_path, recipe(learning_rate=0.02), [2])
 
 
+def test_a_recipe_of_before_a_field_was_added_is_read():
+    plan = recipe()
+    old = json.loads(json.dumps(asdict(plan)))
+    del old["dice"], old["selection"]
+    assert training.Recipe.from_json(old) == plan
+
+
 def test_a_damaged_checkpoint_is_refused(tiny_dataset, tmp_path):
     trained(tiny_dataset, tmp_path, recipe(), [1])
     checkpoint = tmp_path / training.CHECKPOINT
@@ -93,6 +103,37 @@ def test_weighted_loss_is_the_weighted_mean():
     weighted = float(losses.segmentation_loss(labels, logits, class_weights=np.array([3.0, 1.0, 0.0])))
     repeated = np.concatenate([logits[:, :, [0]]] * 3 + [logits[:, :, [1]]], axis=2)
     assert weighted == pytest.approx(float(losses.segmentation_loss(np.array([[[0, 0, 0, 1]]]), repeated)), rel=1e-5)
+
+
+def test_dice_is_the_mean_over_the_classes_that_occur():
+    """Written out in numpy; pixels labelled 255 are in no sum."""
+    generator = np.random.default_rng(6)
+    logits = generator.normal(size=(2, 6, 10, 5)).astype("float32")
+    labels = generator.choice([0, 2, 3, 255], (2, 6, 10))
+    p = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    valid = labels != 255
+    overlap = [2 * p[..., c][labels == c].sum() / (p[..., c][valid].sum() + (labels == c).sum()) for c in (0, 2, 3)]
+    entropy = float(losses.segmentation_loss(labels, logits))
+    found = float(losses.segmentation_loss(labels, logits, dice=0.7))
+    assert found == pytest.approx(entropy + 0.7 * (1 - np.mean(overlap)), rel=1e-5)
+    perfect = 100 * np.eye(5, dtype="float32")[np.where(valid, labels, 1)]
+    assert float(losses.segmentation_loss(labels, perfect, dice=1.0)) == pytest.approx(0, abs=1e-4)
+    assert float(losses.segmentation_loss(np.full_like(labels, 255), logits, dice=1.0)) == pytest.approx(1)
+
+
+def test_the_last_epoch_is_kept_where_the_recipe_says_so(tiny_dataset, tmp_path):
+    """Averaged weights with the last epoch's batch statistics; and with val among what is trained, no validation."""
+    plan = recipe(selection="last", class_balance=0.5, train_splits=("train", "val"))
+    network, outcome = trained(tiny_dataset, tmp_path, plan, [4])
+    assert outcome["kept_epoch"] == 4 and outcome["best_epoch"] is None
+    assert all(record["val_miou"] is None for record in outcome["history"])
+    checkpoint = training.read_arrays(tmp_path / training.CHECKPOINT)
+    averages = {key.split("/", 1)[1]: value for key, value in checkpoint.items() if "average" in key}
+    kernel = next(v for v in network.trainable_variables if v.path == "classifier/kernel")
+    (average,) = (value for path, value in averages.items() if "classifier_kernel" in path)
+    np.testing.assert_array_equal(np.asarray(kernel), average)
+    with pytest.raises(ValueError, match="set selection to last"):
+        recipe(train_splits=("train", "val"))
 
 
 def test_class_weights_balance_the_median(tiny_dataset):

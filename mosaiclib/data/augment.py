@@ -1,6 +1,6 @@
 """Random scale, flip and crop (paper section 6.3; facts of the official recipe): one warp per picture.
 
-Random light is ours: the paper has none.
+Random light and colour are ours: the paper has none.
 """
 
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+LUMA = np.array([0.299, 0.587, 0.114])  # weights of R, G and B in a grey value (ITU-R BT.601)
 GREY = (128, 128, 128)  # 0 after scaling to [-1, 1]
 IGNORE = 255
 
@@ -17,12 +18,15 @@ class Augmentation:
     """crop: (height, width) of what comes out. scale: range of the random factor. flip: left-right at 0.5.
 
     light: pixels are multiplied by a random factor in 1 +- light, and each channel by one in 1 +- light / 4.
+    colour: after light, saturation and contrast (about the mean grey value) are multiplied by a random factor
+    each in 1 +- colour, and values in 0..1 are raised to the power exp(u), u in +- colour (gamma).
     """
 
     crop: tuple[int, int]
     scale: tuple[float, float] = (0.5, 2.0)
     flip: bool = True
     light: float = 0.0
+    colour: float = 0.0
 
     def __call__(self, image, label, generator):
         """(uint8 [H, W, 3], uint8 [H, W]) -> the same at crop size. Labels are moved by nearest neighbour.
@@ -42,8 +46,19 @@ class Augmentation:
         inverse = cv2.WARP_INVERSE_MAP
         image = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR | inverse, borderValue=GREY)
         label = cv2.warpAffine(label, matrix, size, flags=cv2.INTER_NEAREST | inverse, borderValue=IGNORE)
+        return self._recolour(image, generator), label
+
+    def _recolour(self, image, generator):
         if self.light:
             gains = generator.uniform(1 - self.light, 1 + self.light)
             gains = gains * generator.uniform(1 - self.light / 4, 1 + self.light / 4, 3)
-            image = np.clip(image * gains.astype(np.float32), 0, 255).astype(np.uint8)
-        return image, label
+            levels = np.clip(np.arange(256, dtype=np.float32)[:, None] * gains.astype(np.float32), 0, 255)
+            image = cv2.LUT(image, levels.astype(np.uint8)[None])
+        if self.colour:
+            saturation, contrast = generator.uniform(1 - self.colour, 1 + self.colour, 2)
+            gamma = np.exp(generator.uniform(-self.colour, self.colour))
+            image = cv2.transform(image, saturation * np.eye(3) + (1 - saturation) * LUMA)
+            mean = LUMA @ cv2.mean(image)[:3]
+            levels = np.clip(mean + contrast * (np.arange(256) - mean), 0, 255)
+            image = cv2.LUT(image, np.rint(255 * (levels / 255) ** gamma).astype(np.uint8))
+        return image

@@ -10,21 +10,22 @@ def scale_input(image):
 
 
 class TrainingBatches(keras.utils.PyDataset):
-    """An epoch over a split; what a batch holds depends on (seed, epoch, index) and nothing else.
+    """An epoch over one or more splits; what a batch holds depends on (seed, epoch, index) and nothing else.
 
     Set `epoch` before each epoch begins.
     Yields (float32 [B, h, w, 3] in [-1, 1], uint8 [B, h, w] train ids, 255 ignored). Samples that do not
     fill a last batch are left out of the epoch. The order is the same whatever the number of workers.
     """
 
-    def __init__(self, dataset, split, augmentation, batch_size, seed, workers=2):
+    def __init__(self, dataset, splits, augmentation, batch_size, seed, workers=2):
         super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=4)
-        self.dataset, self.samples = dataset, dataset.split(split)
+        self.dataset = dataset
+        self.samples = [sample for split in splits for sample in dataset.split(split)]
         self.augmentation, self.batch_size, self.seed = augmentation, batch_size, seed
         self.epoch = 0
         if len(self.samples) < batch_size:
             raise ValueError(
-                f"The split '{split}' of {dataset.name} has {len(self.samples)} pictures, "
+                f"{dataset.name} has {len(self.samples)} pictures in {' and '.join(splits)}, "
                 f"fewer than a batch of {batch_size}."
             )
 
