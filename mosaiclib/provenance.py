@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
+CODE = ("mosaiclib", "notebooks", "profiles", "Snakefile")
 PACKAGES = (
     "tensorflow-cpu", "tensorflow", "keras", "jax", "numpy", "opencv-python-headless", "ai-edge-litert",
     "tflite-runtime", "papermill",
@@ -17,10 +18,10 @@ PACKAGES = (
 
 
 def commit():
-    """{"commit": sha or None, "dirty": whether tracked files differ from it}."""
+    """{"commit": sha or None, "dirty": whether code or notebooks differ from it, new files included}."""
     try:
         sha = _git("rev-parse", "HEAD")
-        return {"commit": sha, "dirty": bool(_git("status", "--porcelain", "--untracked-files=no"))}
+        return {"commit": sha, "dirty": bool(_git("status", "--porcelain", "--", *CODE))}
     except (OSError, subprocess.CalledProcessError):
         return {"commit": None, "dirty": False}
 

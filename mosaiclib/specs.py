@@ -278,6 +278,9 @@ BEYOND_THE_TABLES = (
     _with("mnv2-dlv3", "mobilenet_v2", DeepLabV3PlusHead(decoder=False)),
 )
 
+# What MLPerf's released graphs may hold, in the order in which `pretrained/mlperf_tflite.py` compares them.
+RELEASED = ("mnmh448-mosaic-f64-d64-released", "mnv2-dlv3plus-released")
+
 _BY_NAME = {spec.name: spec for table in TABLES.values() for spec in table} | {s.name: s for s in BEYOND_THE_TABLES}
 
 

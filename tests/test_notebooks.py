@@ -8,7 +8,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from mosaiclib import parameters, profiles, runs
+from mosaiclib import execution, parameters, profiles, runs
 from mosaiclib.data import images, minicity, minicity_files
 from mosaiclib.provenance import ROOT
 
@@ -78,7 +78,7 @@ def tiny(tmp_path_factory):
         patch.delenv("MOSAIC_MIRROR", raising=False)
         patch.setenv("MOSAIC_DATA", str(folder))
         for run_id in profile.runs:
-            runs.execute(profile, run_id)
+            execution.execute(profile, run_id)
         yield profile
 
 

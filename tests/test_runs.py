@@ -6,7 +6,7 @@ import json
 import nbformat
 import pytest
 
-from mosaiclib import parameters, profiles, runs
+from mosaiclib import execution, parameters, profiles, runs
 
 PARAMETERS = 'count: int = 3  # how many\nname: str = "x"  # what\nrate: float = 0.5  # per second'
 
@@ -26,7 +26,7 @@ def run_notebook(tmp_path, monkeypatch):
         )
         profile = profiles.Profile.model_construct(name="p", title="", description="", runs={"data/x": plan})
         with contextlib.suppress(runs.RunFailed):
-            runs.execute(profile, "data/x")
+            execution.execute(profile, "data/x")
         folder = runs.folder_of("p", "data/x")
         return json.loads((folder / "run.json").read_text()), folder
 
@@ -104,8 +104,9 @@ def test_profiles_name_their_mistakes(tmp_path):
         ("  cook/a: {notebook: notebooks/10_data.ipynb, description: x}", "is no run"),
         ("  data/../a: {notebook: notebooks/10_data.ipynb, description: x}", "is no run"),
         ("  data/a: {notebook: notebooks/10_data.ipynb, description: x, parametres: {}}", "parametres"),
-        (good + "  data/b: {notebook: notebooks/10_data.ipynb, description: x, parameters: {a: 'run:data/c/w'}}",
-         "needs 'data/c'"),
+        (good + "  data/b: {notebook: notebooks/10_data.ipynb, description: x,"
+         " parameters: {data_root: 'run:data/c/w'}}", "needs 'data/c'"),
+        ("  data/a: {notebook: notebooks/10_data.ipynb, description: x, parameters: {shwn: 1}}", "mean 'shown'"),
         ("  data/a: [", "not valid YAML"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=message):

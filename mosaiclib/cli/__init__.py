@@ -17,7 +17,7 @@ app = typer.Typer(
     help="MOSAIC, mobile semantic segmentation: build, train, measure and report its networks.",
 )
 
-from mosaiclib.cli import data, measure, networks, reports  # noqa: E402, F401  (they add their verbs)
+from mosaiclib.cli import data, history, measure, networks, reports  # noqa: E402, F401  (they add their verbs)
 
 
 def main():

@@ -1,60 +1,47 @@
 """Verbs for runs and reports: `mosaic run|runs|report`."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mosaiclib import profiles, runs
+from mosaiclib import execution, profiles, runs
 from mosaiclib.cli import app
+from mosaiclib.progress import ENDED, FAILED, STARTED, span
 
-ProfileOption = Annotated[str, typer.Option(help="quick, camvid, or a YAML file.")]
+ProfileOption = Annotated[str, typer.Option(help="quick, camvid, paper, mine, or a YAML file.")]
 
 
 @app.command("run")
 def run_one(run_id: Annotated[str, typer.Argument(help="stage/row, as the profile lists it.")],
             profile: ProfileOption = "quick"):  # fmt: skip
     """Executes one run of a profile, whether or not it is up to date."""
-    print(f"  {run_id}: started", flush=True)
-    try:
-        folder = runs.execute(profiles.load(profile), run_id)
-    except runs.RunFailed as error:
-        print(f"  {run_id}: FAILED: {error}", file=sys.stderr, flush=True)
-        raise typer.Exit(1) from None
-    wall = runs.read_json(folder / "run.json")["wall_s"]
-    print(f"  {run_id}: done in {wall:.0f} s", flush=True)
-
-
-@app.command("runs")
-def list_runs(profile: ProfileOption = "quick",
-              as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False):  # fmt: skip
-    """Lists the runs of a profile and how they stand."""
     plan = profiles.load(profile)
-    rows = []
-    for run_id in plan.runs:
-        try:
-            record = runs.read_json(runs.folder_of(plan.name, run_id) / "run.json")
-        except (ValueError, OSError):
-            record = {"status": "not run"}
-        keys = ("status", "reason", "wall_s", "commit", "dirty", "started")
-        rows.append({"run": run_id, **{key: record.get(key) for key in keys}})
-    if as_json:
-        print(json.dumps(rows, indent=1))
-        return
-    for row in rows:
-        wall = f"{row['wall_s']:.0f} s" if row["wall_s"] else ""
-        print(f"{row['run']:45s} {row['status']:8s} {wall:>7s}  {(row['commit'] or '')[:10]}  {row['reason'] or ''}")
+    print(f"{STARTED} {run_id}", flush=True)
+    try:
+        folder = execution.execute(plan, run_id)
+    except runs.RunFailed as error:
+        print(f"{FAILED} {run_id} {error}", flush=True)
+        raise typer.Exit(1) from None
+    print(f"{ENDED} {run_id} {span(runs.read_json(folder / 'run.json')['wall_s'])}", flush=True)
 
 
 @app.command()
 def report(profile: ProfileOption = "quick",
-           cores: Annotated[int | None, typer.Option(help="Processor cores to use (default: all).")] = None,
+           tables: Annotated[str, typer.Option(help="Only what these tables of the paper need, as in 3,5.")] = "",
+           rows: Annotated[list[str] | None, typer.Option(
+               help="Only these networks (names of `mosaic models`); may be repeated.")] = None,
+           plan: Annotated[bool, typer.Option("--plan", help="Say what would run, and run nothing.")] = False,
+           jobs: Annotated[int | None, typer.Option(
+               min=1, help="Notebooks at once (default: one a core, and one training at a time).")] = None,
            publish: Annotated[Path | None, typer.Option(
                help="Also write the pages here, without pictures that may not be passed on.")] = None):  # fmt: skip
     """Runs what is not up to date in a profile, then writes its report. Exit status 1 if anything failed."""
     from mosaiclib import batch
 
-    if not batch.report(profiles.load(profile), profile, cores, publish):
+    numbers = [part for part in tables.replace(" ", "").split(",") if part]
+    if not all(part.isdecimal() for part in numbers):
+        raise ValueError(f"--tables takes numbers, as in 3,5, and not '{tables}'.")
+    names = [name for part in rows or [] for name in part.replace(",", " ").split()]
+    if not batch.report(profiles.load(profile), profile, jobs, publish, [*map(int, numbers)], names, plan):
         raise typer.Exit(1)

@@ -15,6 +15,7 @@ import numpy as np
 from mosaiclib.data import ade20k, camvid, cityscapes, classes, folder, images, minicity_files
 
 IGNORE = 255
+FINGERPRINT_BYTES = 1 << 29
 NAMES = ("minicity", "camvid", "cityscapes", "ade20k_top31", "ade20k_top31-mlperf", "folder")
 
 
@@ -115,13 +116,19 @@ class Dataset:
         return mapped.astype(np.uint8)
 
     def fingerprint(self) -> str:
-        """A sha256 over names and bytes of all files, so that a run can say what it saw."""
+        """A sha256 over names and bytes of all files, so that a run can say what it saw.
+
+        Of a data set of more than FINGERPRINT_BYTES (Cityscapes has 12 GB), over names and sizes, and it then
+        begins with "sizes-".
+        """
+        files = [(split, path) for split in self.splits for sample in self.split(split) for path in sample]
+        sizes = [path.stat().st_size for _, path in files]
+        by_size = sum(sizes) > FINGERPRINT_BYTES
         digest = hashlib.sha256()
-        for split in self.splits:
-            for path in (path for sample in self.split(split) for path in sample):
-                digest.update(f"{split}/{path.name}\0".encode())
-                digest.update(path.read_bytes())
-        return digest.hexdigest()
+        for (split, path), size in zip(files, sizes, strict=True):
+            digest.update(f"{split}/{path.name}\0".encode())
+            digest.update(f"{size}\0".encode() if by_size else path.read_bytes())
+        return f"sizes-{digest.hexdigest()}" if by_size else digest.hexdigest()
 
 
 def get(name, root=None) -> Dataset:

@@ -1,20 +1,15 @@
-"""What no page may tell: secrets among the parameters, and the paths of the machine that made it."""
+"""What no page may tell: secrets of parameters and environment, and the paths of the machine that made it."""
 
 import os
 import re
 from pathlib import Path
 
-MASK = "***"
-_SECRET = ("token", "secret", "password", "passwd", "key")
+from mosaiclib.secrecy import MASK, is_secret, values_of, without_secrets
+
 _DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+[;,][^\s\"'<>)]*", re.IGNORECASE)
 _ENCODED = re.compile(r"(;base64,[A-Za-z0-9+/=]{64,})")
 _FOLDER_VARIABLES = ("MOSAIC_MIRROR", "MOSAIC_DATA", "MOSAIC_REPORTS")
 _ROOT = Path(__file__).resolve().parents[2]
-
-
-def is_secret(name) -> bool:
-    """Whether a parameter's name says that its value is not for others."""
-    return any(part in str(name).lower() for part in _SECRET)
 
 
 def masked(parameters) -> dict:
@@ -23,10 +18,9 @@ def masked(parameters) -> dict:
 
 
 def secrets_of(record) -> list[str]:
-    """The secret values of a run.json that can be told from other text: longest first."""
+    """The secret values among the parameters of a run.json."""
     parameters = record.get("parameters")
-    values = [v for n, v in parameters.items() if is_secret(n)] if isinstance(parameters, dict) else []
-    return sorted((v for v in values if isinstance(v, str) and len(v) >= 6), key=len, reverse=True)
+    return values_of(parameters) if isinstance(parameters, dict) else []
 
 
 def neutral(text, secrets=()) -> str:
@@ -35,8 +29,7 @@ def neutral(text, secrets=()) -> str:
     folders += [(str(_ROOT), "."), (str(Path.home()), "~")]
     parts = _ENCODED.split(text)
     for position in range(0, len(parts), 2):
-        for secret in secrets:
-            parts[position] = parts[position].replace(secret, MASK)
+        parts[position] = without_secrets(parts[position], secrets)
         for folder, short in folders:
             if len(folder) > 1:
                 parts[position] = re.sub(re.escape(folder.rstrip("/")) + r"(?![\w.-])", short, parts[position])

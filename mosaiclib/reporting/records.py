@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -127,6 +128,18 @@ FORMS = {
 }
 
 
+class Planned(NamedTuple):
+    """A run of a profile. why_not: why it is not made now, where it is not; asked: whether it should be."""
+
+    stage: str
+    row: str
+    notebook: str
+    description: str
+    command: str
+    why_not: str = ""
+    asked: bool = True
+
+
 @dataclass(frozen=True)
 class RunRecord:
     """One run, planned or found.
@@ -161,7 +174,7 @@ class RunRecord:
         return self.status == "done"
 
 
-def read_run(folder, run_id=None, description="", command="", planned=True) -> RunRecord:
+def read_run(folder, run_id=None, description="", command="", planned=True, why_not="") -> RunRecord:
     """One run folder. Never raises for what is in it: what cannot be read becomes the reason."""
     folder = Path(folder)
     known = {
@@ -170,8 +183,12 @@ def read_run(folder, run_id=None, description="", command="", planned=True) -> R
         "description": description,
         "planned": planned,
     }
+    if folder.exists() and not folder.is_dir():
+        return RunRecord(
+            **known, status="unreadable", reason="A file lies where its folder should be.", command=command
+        )
     if not folder.is_dir():
-        return RunRecord(**known, status="missing", reason="It has not been run.", command=command)
+        return RunRecord(**known, status="missing", reason=why_not or "It has not been run.", command=command)
     record, raw, result = {}, None, None
     try:
         record = read_json(folder / "run.json")
@@ -214,13 +231,14 @@ def read_json(path) -> dict:
 def read_runs(profile_folder, planned) -> list[RunRecord]:
     """The planned runs in their order, then those that lie there and are no longer planned.
 
-    planned: (stage, row, notebook, description, command).
+    planned: a `Planned`, or its first five fields, per run.
     """
     runs = Path(profile_folder) / "runs"
     found = {}
-    for stage, row, _, description, command in planned:
-        run_id = f"{stage}/{row}"
-        found[run_id] = read_run(runs / stage / row, run_id, description, command)
+    for plan in (Planned(*fields) for fields in planned):
+        run_id = f"{plan.stage}/{plan.row}"
+        folder = runs / plan.stage / plan.row
+        found[run_id] = read_run(folder, run_id, plan.description, plan.command, plan.asked, plan.why_not)
     for folder in sorted(runs.glob("*/*")):
         run_id = f"{folder.parent.name}/{folder.name}"
         hidden = folder.name.startswith(".") or folder.parent.name.startswith(".")

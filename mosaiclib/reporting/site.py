@@ -12,8 +12,10 @@ from markupsafe import Markup
 
 from mosaiclib.reporting import hygiene, pages, sections, tables
 from mosaiclib.reporting.publish import LIMIT_MB, publishable
-from mosaiclib.reporting.records import read_runs
+from mosaiclib.reporting.records import Planned, read_runs
+from mosaiclib.secrecy import without_secrets
 
+__all__ = ["Planned", "build_site"]
 _OURS = '<meta name="generator" content="mosaiclib">'
 _SHOWN = {"train": "curves", "evaluate": "per_class", "export": "exports", "latency": "timings"}
 
@@ -35,6 +37,7 @@ def build_site(profile_folder, title, planned, publish=None, description="") -> 
         before = paged[position - 1] if position else None
         after = paged[position + 1] if position + 1 < len(paged) else None
         files[run.page] = pages.page(run, before=before, after=after)
+    files = {name: without_secrets(text) for name, text in files.items()}
     if publish:
         files |= _numbers(paged)
         files = {n: publishable(text, files) if n.endswith(".html") else text for n, text in files.items()}

@@ -18,7 +18,7 @@ from mosaiclib.models.pretrained.tflite_graph import TFLiteGraph
 from mosaiclib.models.weights import Card
 
 INPUT_SIZE = (512, 512)
-CANDIDATES = ("mnmh448-mosaic-f64-d64-released", "mnv2-dlv3plus-released")
+CANDIDATES = specs.RELEASED
 
 # Operations of the file that move or requantise values, and have no counterpart in Keras.
 _TRANSPARENT = {"QUANTIZE", "DEQUANTIZE", "SPLIT", "STRIDED_SLICE", "RESHAPE"}

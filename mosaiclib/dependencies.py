@@ -1,0 +1,117 @@
+"""What the result of a run depends on: files of this library, and the networks that it builds.
+
+A change elsewhere (a page's looks, a command, another head) reruns nothing.
+"""
+
+import re
+from functools import cache
+
+from mosaiclib import paper, specs
+from mosaiclib.provenance import ROOT
+
+_LIBRARY = ROOT / "mosaiclib"
+_MODELS = _LIBRARY / "models"
+_NETWORK_STAGES = ("pictures", "train", "evaluate", "export", "tables", "figures")
+_NAMES = frozenset(specs.names())
+_TABLES = tuple(
+    f"reporting/{name}.py" for name in ("measured", "paper_table", "backbone_table", "latency_columns", "claims")
+)
+_DRAWING = ("paper_table", "latency_columns", "plots", "graphs", "placing", "drawings", "funnels")
+
+# Beside the networks: what else of the library each stage computes with.
+CODE = {
+    "data": ("data/**/*.py",),
+    "pictures": ("models/pretrained/*.py", "data/**/*.py", "pictures.py", "tflite.py"),
+    "train": ("data/**/*.py", "training.py", "losses.py", "evaluation.py"),
+    "evaluate": ("data/**/*.py", "evaluation.py", "tflite.py"),
+    "export": ("data/**/*.py", "export.py", "tflite.py"),
+    "latency": ("latency/*.py", "tflite.py"),
+    "tables": ("paper.py", "paper/*.csv", "madds.py", *_TABLES),
+    "figures": ("paper.py", "paper/*.csv", *(f"reporting/{name}.py" for name in _DRAWING)),
+}
+_DATA_SETS = {
+    "minicity": ("minicity_files.py", "minicity/*.py"),
+    "camvid": ("camvid.py",),
+    "cityscapes": ("cityscapes.py",),
+    "ade20k": ("ade20k.py",),
+    "folder": ("folder.py",),
+}
+# Pages are drawn last, from the finished runs of these stages.
+DRAWN_FROM = {"tables": ("evaluate", "latency"), "figures": ("evaluate", "latency")}
+
+
+def networks_of(profile, run_id) -> tuple[str, ...]:
+    """The networks that a run builds, by name; () where it may be any."""
+    stage, row = run_id.split("/")
+    plan = profile.runs[run_id]
+    if stage == "pictures":
+        return specs.RELEASED
+    if stage == "tables" and re.fullmatch(r"table_[2-8]", row):
+        records = paper.records(int(row[-1]))
+        return tuple(dict.fromkeys(name for record in records for name in (record.spec, record.madds_spec)))
+    if run_id == "tables/table_1":
+        return (specs.DEFAULT.name,)
+    named = [value for value in plan.all_parameters.values() if value in _NAMES]
+    if named:
+        return tuple(named)
+    upstream = [networks_of(profile, needed) for needed in plan.upstream(profile.runs)]
+    return tuple(dict.fromkeys(name for names in upstream for name in names))
+
+
+def sources(profile, run_id) -> list:
+    """The files of the library that a run's result depends on, sorted."""
+    stage = run_id.split("/")[0]
+    found = {path for pattern in CODE[stage] for path in _LIBRARY.glob(pattern)}
+    found -= _other_data_sets(profile.runs[run_id].all_parameters.get("dataset"))
+    if stage in _NETWORK_STAGES:
+        names = networks_of(profile, run_id)
+        found |= {_MODELS / name for name in ("__init__.py", "build.py", "weights.py", "blocks.py")}
+        found |= set().union(*(_modules(specs.get(name)) for name in names)) if names else set(_MODELS.rglob("*.py"))
+    if stage in ("tables", "figures"):
+        found.add(_MODELS / "cost.py")
+    if stage == "tables":
+        row = run_id.split("/")[1]
+        found -= {path for path in found if path.suffix == ".csv" and path.stem != row}
+    return sorted(found)
+
+
+def settings(profile, run_id) -> str:
+    """What else than files a run's result depends on: its parameters and the specs of its networks."""
+    names = networks_of(profile, run_id) if run_id.split("/")[0] in _NETWORK_STAGES else ()
+    return str([sorted(profile.runs[run_id].parameters.items()), [specs.get(name).to_json() for name in names]])
+
+
+def drawn_from(profile, run_id) -> list[str]:
+    """The runs of a profile that a page is drawn from, where they are finished."""
+    stage = run_id.split("/")[0]
+    if "profile" not in profile.runs[run_id].all_parameters:
+        return []
+    return [other for other in profile.runs if other.split("/")[0] in DRAWN_FROM.get(stage, ())]
+
+
+def _other_data_sets(dataset):
+    """The files that read data sets other than the one of this name; none where no data set is named."""
+    if dataset is None:
+        return set()
+    kinds = [kind for kind in _DATA_SETS if not dataset.startswith(kind)]
+    return {path for kind in kinds for pattern in _DATA_SETS[kind] for path in _LIBRARY.glob(f"data/{pattern}")}
+
+
+def _modules(spec):
+    """The files of a network's parts, and those that they import."""
+    if spec.backbone is None:
+        return _closure(_MODELS / "segmenters" / f"{spec.head.kind}.py")
+    parts = [path for path in (_MODELS / "backbones").glob("*.py") if spec.backbone.startswith(path.stem)]
+    backbones = [max(parts, key=lambda path: len(path.stem))] if parts else (_MODELS / "backbones").glob("*.py")
+    return set().union(_closure(_MODELS / "heads" / f"{spec.head.kind}.py"), *map(_closure, backbones))
+
+
+@cache
+def _closure(path):
+    found = {path}
+    for module, names in re.findall(r"^from (mosaiclib\.models[\w.]*) import (.*)$", path.read_text(), re.MULTILINE):
+        for name in (module, *(f"{module}.{part.strip()}" for part in names.split(","))):
+            imported = ROOT / f"{name.replace('.', '/')}.py"
+            if imported.is_file():
+                found |= _closure(imported)
+    return found
