@@ -41,7 +41,7 @@ def report(profile, source, jobs=None, publish=None, tables=(), rows=(), plan_on
         waits = waiting.for_data(profile, asked)
         ready = [run_id for run_id in asked if run_id not in waits]
         _discard_garbage(profile, ready)
-        todo = _out_of_date(profile, source, ready)
+        todo = out_of_date(profile, source, ready)
         _tell(profile, asked, waits, todo, everything=plan_only)
         if plan_only:
             return True
@@ -96,7 +96,7 @@ def _environment():
     return os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
-def _out_of_date(profile, source, run_ids):
+def out_of_date(profile, source, run_ids):
     """{run id: why} of the runs that are not up to date, in the profile's order."""
     if not run_ids:
         return {}

@@ -18,10 +18,12 @@ _TABLES = tuple(
 )
 _DRAWING = ("paper_table", "latency_columns", "plots", "graphs", "placing", "drawings", "funnels")
 
+_PICTURES = tuple(f"data/{name}.py" for name in ("augment", "classes", "images", "palettes", "pipeline"))
+
 # Beside the networks: what else of the library each stage computes with.
 CODE = {
     "data": ("data/**/*.py",),
-    "pictures": ("models/pretrained/*.py", "data/**/*.py", "pictures.py", "tflite.py"),
+    "pictures": ("models/pretrained/*.py", *_PICTURES, "pictures.py", "tflite.py"),
     "train": ("data/**/*.py", "training.py", "losses.py", "evaluation.py"),
     "evaluate": ("data/**/*.py", "evaluation.py", "tflite.py"),
     "export": ("data/**/*.py", "export.py", "tflite.py"),
@@ -49,8 +51,6 @@ def networks_of(profile, run_id) -> tuple[str, ...]:
     if stage == "tables" and re.fullmatch(r"table_[2-8]", row):
         records = paper.records(int(row[-1]))
         return tuple(dict.fromkeys(name for record in records for name in (record.spec, record.madds_spec)))
-    if run_id == "tables/table_1":
-        return (specs.DEFAULT.name,)
     named = [value for value in plan.all_parameters.values() if value in _NAMES]
     if named:
         return tuple(named)
@@ -64,9 +64,8 @@ def sources(profile, run_id) -> list:
     found = {path for pattern in CODE[stage] for path in _LIBRARY.glob(pattern)}
     found -= _other_data_sets(profile.runs[run_id].all_parameters.get("dataset"))
     if stage in _NETWORK_STAGES:
-        names = networks_of(profile, run_id)
         found |= {_MODELS / name for name in ("__init__.py", "build.py", "weights.py", "blocks.py")}
-        found |= set().union(*(_modules(specs.get(name)) for name in names)) if names else set(_MODELS.rglob("*.py"))
+        found |= _network_files(run_id, networks_of(profile, run_id))
     if stage in ("tables", "figures"):
         found.add(_MODELS / "cost.py")
     if stage == "tables":
@@ -95,6 +94,12 @@ def _other_data_sets(dataset):
         return set()
     kinds = [kind for kind in _DATA_SETS if not dataset.startswith(kind)]
     return {path for kind in kinds for pattern in _DATA_SETS[kind] for path in _LIBRARY.glob(f"data/{pattern}")}
+
+
+def _network_files(run_id, names):
+    if run_id == "tables/table_1":  # the backbone alone
+        return _closure(_MODELS / "backbones" / "mnmh.py")
+    return set().union(*(_modules(specs.get(name)) for name in names)) if names else set(_MODELS.rglob("*.py"))
 
 
 def _modules(spec):

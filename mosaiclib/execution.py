@@ -44,7 +44,7 @@ def execute(profile, run_id) -> Path:
     code = provenance.commit() | {"code_fingerprint": provenance.fingerprint(files)}
     values, defaults, scratch = dict(plan.parameters), {}, None
     try:
-        values |= _resolved(profile, plan)
+        values |= resolved(profile, plan)
         declared = parameters.declared(ROOT / plan.notebook)
         defaults = {name: default for name, (_, default) in declared.items()}
         parameters.check(values, {name: kind for name, (kind, _) in declared.items()})
@@ -104,7 +104,7 @@ def _scratch(profile_name, run_id, code_fingerprint, values):
     return scratch
 
 
-def _resolved(profile, plan):
+def resolved(profile, plan):
     """{parameter: path} of the parameters that stand for other runs of the profile."""
     found = {}
     for name, (pattern, path) in plan.references().items():

@@ -1,6 +1,5 @@
 """Table 1 read off the built backbone, stage by stage, and compared with the printed rows."""
 
-
 import keras
 from IPython.display import HTML
 

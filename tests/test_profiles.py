@@ -1,0 +1,203 @@
+"""A profile is a plan: sweeps become runs, a change reruns what depends on it, missing data is one sentence."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from mosaiclib import dependencies, paper, profiles, specs, waiting
+from mosaiclib.provenance import ROOT
+
+DECODER = "models/heads/mosaic.py"
+
+
+@pytest.fixture
+def profile(tmp_path):
+    """Loads a profile from Python data."""
+
+    def load(**fields):
+        path = tmp_path / "p.yaml"
+        path.write_text(yaml.safe_dump({"title": "t", "description": "d", **fields}))
+        return profiles.load(path)
+
+    return load
+
+
+def depending_on(plan, file):
+    path = ROOT / "mosaiclib" / file
+    assert path.is_file()
+    return {run_id for run_id in plan.runs if path in dependencies.sources(plan, run_id)}
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in profiles.FOLDER.glob("*.yaml")))
+def test_every_profile_loads_and_gives_a_page_to_every_table_and_figure(name):
+    plan = profiles.load(name)
+    pages = {f"{folder}/{path.stem}" for folder in ("tables", "figures")
+             for path in (ROOT / "notebooks" / folder).glob("*.ipynb")}  # fmt: skip
+    assert len(pages) >= 12 and pages <= set(plan.runs)
+    for run_id in pages:
+        if "profile" in plan.runs[run_id].all_parameters:
+            assert plan.runs[run_id].parameters["profile"] == name
+
+
+# === What depends on what ===
+
+
+def test_only_networks_with_a_part_depend_on_its_file():
+    plan = profiles.load("quick")
+    decoder = depending_on(plan, DECODER)
+    assert {"pictures/released-r4", "train/minicity", "tables/table_3", "figures/figure_4"} <= decoder
+    assert not decoder & {"data/minicity", "tables/table_1", "latency/host"}
+    assert depending_on(plan, "models/segmenters/enet.py") == {"tables/table_2"} | (
+        depending_on(plan, "models/segmenters/erfnet.py") - {"figures/figure_2"}
+    )
+    # ICNet pools with the MOSAIC head's own function.
+    whole = specs.get("icnet")
+    assert ROOT / "mosaiclib" / DECODER in dependencies._modules(whole)
+    assert ROOT / "mosaiclib" / DECODER not in dependencies._modules(specs.get("enet"))
+    for spec in map(specs.get, specs.names()):
+        files = {path.parent.name for path in dependencies._modules(spec)}
+        assert files <= {"backbones", "heads", "segmenters", "models"}
+        assert ("backbones" in files) == (spec.backbone is not None)
+
+
+def test_looks_commands_and_other_data_sets_are_nobody_s_inputs():
+    plan = profiles.load("camvid")
+    for file in ("reporting/site.py", "reporting/template/style.css", "cli/reports.py", "batch.py", "specs.py"):
+        assert not depending_on(plan, file), file
+    assert not depending_on(plan, "data/minicity/street.py") and not depending_on(plan, "data/ade20k.py")
+    assert {"data/camvid", "train/camvid", "evaluate/camvid-test"} <= depending_on(plan, "data/camvid.py")
+
+
+def test_a_network_s_own_spec_is_a_setting_of_its_runs(monkeypatch):
+    plan = profiles.load("quick")
+    before = {run_id: dependencies.settings(plan, run_id) for run_id in plan.runs}
+    name = plan.runs["train/minicity"].parameters["model"]
+    monkeypatch.setitem(specs._BY_NAME, name, specs.mosaic(d=65))
+    changed = {run_id for run_id in plan.runs if dependencies.settings(plan, run_id) != before[run_id]}
+    tables = {f"tables/table_{t}" for t in paper.TABLES if name in {record.spec for record in paper.records(t)}}
+    assert changed == {"train/minicity", "evaluate/minicity", "export/minicity"} | tables
+
+
+@pytest.mark.slow
+def test_snakemake_reruns_what_depends_on_a_changed_line_and_nothing_else(tmp_path):
+    """In a copy of the repository in which every run of the quick profile is done."""
+    copy = tmp_path / "copy"
+    for name in ("mosaiclib", "notebooks", "profiles"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy2(ROOT / "Snakefile", copy)
+    plan = profiles.load("quick")
+    script = (
+        "import json\nfrom mosaiclib import batch, profiles\nplan = profiles.load('quick')\n"
+        "print(json.dumps(batch.out_of_date(plan, 'quick', list(plan.runs))))"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MOSAIC_")} | {"PYTHONPATH": str(copy)}
+
+    def out_of_date(touched=None):
+        if touched:
+            with open(copy / touched, "a") as file:
+                file.write("\n# one more line\n")
+        done = subprocess.run([sys.executable, "-c", script], cwd=copy, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    (copy / "README.md").write_text("x")
+    for run_id in plan.runs:  # in their order, so that no result is older than what it needs
+        folder = copy / "reports/quick/runs" / run_id
+        folder.mkdir(parents=True)
+        (folder / "result.json").write_text("{}")
+        (folder / "run.json").write_text('{"status": "done"}')
+    later = time.time() + 2
+    for path in copy.rglob("result.json"):
+        os.utime(path, (later, later))
+    assert out_of_date("README.md") == {}
+    assert out_of_date("mosaiclib/reporting/site.py") == {}
+    time.sleep(max(0, later + 0.1 - time.time()))
+    found = out_of_date(f"mosaiclib/{DECODER}")
+    assert list(found) == [run_id for run_id in plan.runs if run_id not in ("data/minicity", "tables/table_1")]
+    assert found["train/minicity"] == f"changed: mosaiclib/{DECODER}"
+
+
+# === Sweeps and narrowing ===
+
+SWEEP = {
+    "dataset": "minicity", "tables": [3], "rows": ["enet"], "learning_rates": [0.0005, 0.002],
+    "train": {"epochs": 7}, "export": {"height": 64, "width": 128}, "latency": {},
+}  # fmt: skip
+
+
+def test_a_sweep_is_every_row_at_every_rate(profile):
+    plan = profile(sweeps=[SWEEP], pages=["tables"])
+    networks = [*dict.fromkeys(record.spec for record in paper.records(3)), "enet"]
+    assert [r for r in plan.runs if r.startswith("train/")] == [
+        f"train/minicity-{network}-lr{rate}" for network in networks for rate in ("0.0005", "0.002")
+    ]
+    for stage in ("evaluate", "export", "latency"):
+        assert [r for r in plan.runs if r.startswith(f"{stage}/")] == [f"{stage}/minicity-{n}" for n in networks]
+    trained = plan.runs["train/minicity-enet-lr0.002"].parameters
+    assert trained == {"model": "enet", "dataset": "minicity", "epochs": 7, "learning_rate": 0.002}
+    needed = plan.runs["evaluate/minicity-mnmh480-mosaic"].upstream(plan.runs)
+    assert needed == [f"train/minicity-mnmh480-mosaic-lr{rate}" for rate in ("0.0005", "0.002")]
+    assert dependencies.networks_of(plan, "latency/minicity-enet") == ("enet",)
+
+
+def test_narrowing_keeps_what_is_asked_for_and_what_it_needs(profile):
+    data = {"notebook": "notebooks/10_data.ipynb", "description": "x", "parameters": {"dataset": "minicity"}}
+    plan = profile(runs={"data/x": data}, sweeps=[SWEEP], pages=["tables", "figures"])
+    assert plan.narrowed() == list(plan.runs)
+    of_five = plan.narrowed(tables=[5])
+    default = [run_id for run_id in plan.runs if re.search("-mnmh480-mosaic(-lr|$)", run_id)]
+    assert set(of_five) == {"data/x", "tables/table_5", *default}
+    assert plan.narrowed(tables=[2], rows=["enet"]) == [
+        "data/x", *(r for r in plan.runs if "-enet" in r), "tables/table_2",
+    ]  # fmt: skip
+    for tables, rows, message in (([9], (), "table_9"), ([3], ["enet"], "no row of Table 3"), ((), ["x"], "'x'")):
+        with pytest.raises(ValueError, match=message):
+            plan.narrowed(tables, rows)
+
+
+def test_the_best_of_a_sweep_is_handed_on(profile, tmp_path, monkeypatch):
+    from mosaiclib import execution, runs
+
+    monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path))
+    plan = profile(sweeps=[{"dataset": "minicity", "rows": ["enet"], "learning_rates": [0.1, 0.2, 0.3]}])
+    for rate, miou in ((0.1, 0.4), (0.2, 0.6), (0.3, 0.5)):
+        folder = runs.folder_of("p", f"train/minicity-enet-lr{rate}")
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text('{"status": "done"}')
+        (folder / "result.json").write_text(json.dumps({"best_val_miou": miou}))
+    resolved = execution.resolved(plan, plan.runs["evaluate/minicity-enet"])
+    assert (ROOT / resolved["weights"]).resolve() == runs.folder_of("p", "train/minicity-enet-lr0.2") / "weights"
+
+
+def test_common_parameters_go_to_the_runs_that_declare_them(profile):
+    runs = {
+        "data/a": {"notebook": "notebooks/10_data.ipynb", "description": "x"},
+        "train/a": {"notebook": "notebooks/20_train.ipynb", "description": "x", "parameters": {"dataset": "camvid"}},
+        "latency/a": {"notebook": "notebooks/50_latency.ipynb", "description": "x"},
+    }
+    plan = profile(runs=runs, parameters={"dataset": "folder", "data_root": "mydata"})
+    assert plan.runs["data/a"].parameters == {"dataset": "folder", "data_root": "mydata"}
+    assert plan.runs["train/a"].parameters == {"dataset": "camvid", "data_root": "mydata"}
+    assert plan.runs["latency/a"].parameters == {}
+
+
+# === Data that is not here ===
+
+
+def test_runs_wait_for_their_data_with_one_sentence(profile, tmp_path, monkeypatch):
+    monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path))
+    monkeypatch.setenv("MOSAIC_DATA", str(tmp_path))
+    sweep = SWEEP | {"dataset": "cityscapes", "data_root": str(tmp_path / "nowhere")}
+    plan = profile(sweeps=[sweep], pages=["tables"])
+    waits = waiting.for_data(plan, list(plan.runs))
+    assert {run_id.split("/")[0] for run_id in waits} == {"train", "evaluate", "export", "latency"}
+    assert len(waits) == len(plan.runs) - 8
+    (sentence,) = set(waits.values())
+    assert "nowhere" in sentence and "cityscapes-dataset.com" in sentence
