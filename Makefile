@@ -8,11 +8,12 @@ BIN     := $(VENV)/bin
 READY   := $(VENV)/installed-from-lock
 ORACLES := $(VENV)/oracles-from-lock
 
-.PHONY: help environment report test lint lab clean
+.PHONY: help environment report test test-browser lint lab clean
 
 help:
 	@echo "make report [PROFILE=quick|camvid]  run a profile; the report is reports/<profile>/index.html"
 	@echo "make test                           run the tests"
+	@echo "make test-browser                   the explorer in a real JupyterLab, where Chromium is installed"
 	@echo "make lab                            open the notebooks in JupyterLab"
 	@echo "make lint                           check code and notebooks"
 	@echo "make clean                          remove the environment (reports and data stay)"
@@ -36,6 +37,9 @@ report: $(READY)
 
 test: $(READY) $(ORACLES)
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+test-browser: $(READY)
+	@$(BIN)/python -m pytest -m browser -rs -n0
 
 lint: $(READY)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/nbstripout --keep-id --verify $$(git ls-files '*.ipynb')

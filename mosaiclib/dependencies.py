@@ -30,6 +30,7 @@ CODE = {
     "latency": ("latency/*.py", "tflite.py"),
     "tables": ("paper.py", "paper/*.csv", "madds.py", *_TABLES),
     "figures": ("paper.py", "paper/*.csv", *(f"reporting/{name}.py" for name in _DRAWING)),
+    "explore": ("explore/*", "paper.py", "paper/*.csv", "specs.py", "models/**/*.py", "pictures.py", "latency/host.py"),
 }
 _DATA_SETS = {
     "minicity": ("minicity_files.py", "minicity/*.py"),
@@ -39,7 +40,11 @@ _DATA_SETS = {
     "folder": ("folder.py",),
 }
 # Pages are drawn last, from the finished runs of these stages.
-DRAWN_FROM = {"tables": ("evaluate", "latency"), "figures": ("evaluate", "latency")}
+DRAWN_FROM = {
+    "tables": ("evaluate", "latency"),
+    "figures": ("evaluate", "latency"),
+    "explore": ("train", "evaluate", "export", "latency"),
+}
 
 
 def networks_of(profile, run_id) -> tuple[str, ...]:

@@ -18,11 +18,12 @@ CHATTER = re.compile(
 
 
 def filter_stderr():
-    """From now on stderr reaches the terminal without these lines; Python's own messages pass by directly."""
+    """From now on stderr reaches the terminal, or the notebook, without these lines; Python's own pass by directly."""
     reading, writing = os.pipe()
     terminal = os.dup(2)
     sys.stderr.flush()
-    sys.stderr = os.fdopen(os.dup(terminal), "w", buffering=1)
+    if sys.stderr is sys.__stderr__:  # in a notebook it is a stream of the kernel, which passes by already
+        sys.stderr = os.fdopen(os.dup(terminal), "w", buffering=1)
     os.dup2(writing, 2)
     os.close(writing)
 

@@ -58,6 +58,10 @@ PROFILE += """      figures/figure_1:
       figures/figure_2: {notebook: notebooks/figures/figure_2.ipynb, description: x}
       figures/figure_3: {notebook: notebooks/figures/figure_3.ipynb, description: x}
       figures/figure_4: {notebook: notebooks/figures/figure_4.ipynb, description: x}
+      explore/explorer:
+        notebook: notebooks/00_explore.ipynb
+        description: x
+        parameters: {profile: tiny}
 """
 
 
@@ -111,6 +115,8 @@ def test_every_notebook_runs_from_the_outside_of_a_profile(tiny):
     assert drawn == {f"figure_{name}.{kind}" for name in ("1_cityscapes", "1_ade20k_top31", "2a", "2b", "2c", "3", "4")
                      for kind in ("pdf", "png")}  # fmt: skip
     assert {point["kind"] for point in results["figures/figure_1"]["points"]["Cityscapes"]} == {"mosaic", "other"}
+    page = (runs.folder_of(tiny.name, "explore/explorer") / "notebook.ipynb").read_text()
+    assert "widget-view" not in page and page.count("explore.design()") == 2  # as text and as HTML: no empty frame
     record = json.loads((runs.folder_of(tiny.name, "train/tiny") / "run.json").read_text())
     assert record["data_fingerprint"] == trained["data_fingerprint"]
 

@@ -16,8 +16,8 @@ from PIL import Image
 from mosaiclib.reporting.links import run_link
 from mosaiclib.reporting.tables import measured_table, table
 
-__all__ = ["error_map", "figure", "gallery", "label_map", "legend", "measured_table", "overlay", "photograph",
-           "run_link", "save", "style", "table"]  # fmt: skip
+__all__ = ["error_map", "figure", "from_svg", "gallery", "label_map", "legend", "measured_table", "overlay",
+           "photograph", "run_link", "save", "style", "svg", "table"]  # fmt: skip
 
 IGNORE = 255
 IGNORED_COLOUR = (0, 0, 0)
@@ -69,19 +69,31 @@ def figure(fig, alt, caption="", shareable=None) -> HTML:
     from matplotlib import pyplot
 
     fig = getattr(fig, "figure", fig)
-    raster = bool(fig.findobj(_is_raster))
-    buffer = io.BytesIO()
-    if raster:
-        fig.savefig(buffer, format="png", dpi=2 * fig.dpi, facecolor="white", bbox_inches="tight")
-        uri, kind = _uri(buffer.getvalue(), "png"), "plot paper"
-    else:
-        fig.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-        svg = buffer.getvalue().decode()
-        head, _, rest = svg[svg.index("<svg") :].replace(INK, "currentColor").partition(">")
-        uri, kind = _uri(f"{head}>{_SVG_COLOURS}{rest}".encode(), "svg+xml"), "plot"
-    pyplot.close(fig)
     width = round(fig.get_size_inches()[0] * 96)
-    return _picture(uri, alt, caption, not raster if shareable is None else shareable, kind=kind, width=width)
+    if fig.findobj(_is_raster):
+        buffer = io.BytesIO()
+        fig.savefig(buffer, format="png", dpi=2 * fig.dpi, facecolor="white", bbox_inches="tight")
+        pyplot.close(fig)
+        uri = _uri(buffer.getvalue(), "png")
+        return _picture(uri, alt, caption, bool(shareable), kind="plot paper", width=width)
+    drawn = svg(fig)
+    pyplot.close(fig)
+    return from_svg(drawn, width, alt, caption, shareable=shareable is None or shareable)
+
+
+def svg(fig) -> str:
+    """A matplotlib figure as an <svg> element whose ink has the colour of the text around it."""
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue().decode()
+    return text[text.index("<svg") :].replace(INK, "currentColor")
+
+
+def from_svg(drawn, width, alt, caption="", shareable=True) -> HTML:
+    """What `svg` gave, as a picture `width` pixels wide that follows the reader's light or dark page."""
+    head, _, rest = drawn.partition(">")
+    uri = _uri(f"{head}>{_SVG_COLOURS}{rest}".encode(), "svg+xml")
+    return _picture(uri, alt, caption, shareable, kind="plot", width=width)
 
 
 def save(fig, path):

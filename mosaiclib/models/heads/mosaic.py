@@ -93,6 +93,11 @@ class GroupConvolution:
         self.concat = layers.Concatenate(name=f"{name}.concat")
 
     def __call__(self, x):
+        if self.split and x.shape[-1] % len(KERNELS):
+            raise ValueError(
+                f"Group convolution gives each of its {len(KERNELS)} kernels half of the channels, but there are "
+                f"{x.shape[-1]}: choose an even number of endpoint filters."
+            )
         parts = ops.split(x, len(KERNELS), axis=-1) if self.split else [x] * len(KERNELS)
         outputs = []
         for part, group in zip(parts, self.groups, strict=True):

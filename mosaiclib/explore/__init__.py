@@ -1,0 +1,13 @@
+"""The explorer: panels for JupyterLab over the library's own functions, each also a call of a few arguments."""
+
+import sys
+
+from mosaiclib import native_messages
+
+if "ipykernel" in sys.modules:  # before TensorFlow is loaded, which would greet the reader in red
+    native_messages.filter_stderr()
+
+from mosaiclib.explore.bend import design
+from mosaiclib.explore.designs import Design
+
+__all__ = ["Design", "design"]

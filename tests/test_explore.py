@@ -1,0 +1,92 @@
+"""The explorer's panels without a browser: their numbers, their words, and how patient they are."""
+
+import asyncio
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from mosaiclib import explore, models, specs
+from mosaiclib.explore import designs, panel
+from mosaiclib.explore.designs import Design
+from mosaiclib.models.memory import peak_activations
+
+SMALL = {"input_size": (256, 320), "bins": (2, 4), "classes": 5}
+
+
+def test_a_design_of_every_row_of_the_paper_is_its_network():
+    for row, design in designs.paper_designs():
+        network, given = design.spec, specs.get(row.spec)
+        assert (network.backbone, network.head, network.endpoint_filters) == (
+            given.backbone, given.head, given.endpoint_filters,
+        )  # fmt: skip
+        nearest, _ = designs.nearest(design, 1)[0]
+        assert (nearest.spec, nearest.dataset) == (row.spec, row.dataset)
+        assert eval(design.code(), {"explore": type("E", (), {"design": Design})}) == design
+
+
+def test_the_panel_shows_the_cost_of_what_its_knobs_say():
+    shown = explore.design(m=448, **SMALL)
+    shown.knobs["m"].value = 456
+    shown.knobs["skips"].children[2].children[1].value = "S"
+    spec = specs.mosaic(m=456, bins=(2, 4), skips="8-C, 4-S, 2-S")
+    cost = models.cost(spec, (256, 320), 5)
+    assert f"{cost.tflite_madds / 1e9:.3f} B" in shown.numbers.value
+    assert f"{cost.params:,}".replace(",", "\N{NARROW NO-BREAK SPACE}") in shown.numbers.value
+    stages = designs.built(shown.design).stages
+    assert sum(madds for madds, _ in stages.values()) == pytest.approx(cost.tflite_madds)
+    assert sum(params for _, params in stages.values()) == cost.params
+    assert repr(shown) == (
+        "explore.design(m=456, bins=(2, 4), skips='8-C, 4-S, 2-S', classes=5, input_size=(256, 320))"
+    )
+
+
+def test_an_impossible_design_says_why_at_its_knob_and_keeps_the_last_one():
+    shown = explore.design(**SMALL)
+    before = shown.numbers.value
+    shown.knobs["bins"].children[1].children[-1].value = True  # 32 bins on a map of 16x20
+    assert "pyramid level of 32 bins" in shown._says["bins"].value and shown.numbers.value == before
+    assert not shown._says["m"].value
+    shown.knobs["bins"].children[1].children[-1].value = False
+    assert not shown._says["bins"].value
+    for wrong, sentence in (
+        ({"m": 481}, "even number of endpoint filters"),
+        ({"bins": ()}, "at least one pyramid level"),
+        ({"f": 0}, "encoder_filters"),
+        ({"colour": 1}, "no knob 'colour'"),
+        ({"model": "enet"}, "no knob turns"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            explore.design(**wrong)
+
+
+def test_a_burst_of_requests_is_answered_once_after_the_last():
+    done = []
+
+    async def burst():
+        state = []
+        latest = panel.Latest(lambda: done.append(len(state)))
+        for number in range(10):
+            state.append(number)
+            latest.request()
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(3 * panel.PATIENCE_S)
+
+    asyncio.run(burst())
+    assert done == [10]
+
+
+def test_activations_at_once_are_those_of_the_fullest_call():
+    image = keras.Input((8, 6, 3))
+    left = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(4, 1)(image)))  # 192, in one place
+    right = layers.Conv2D(5, 1, strides=2, padding="same")(image)  # 60
+    up = layers.UpSampling2D(2)(right)  # 240
+    joined = layers.Concatenate()([left, up])  # 432
+    network = keras.Model(image, layers.Conv2D(1, 1)(joined))
+    # At the concatenation its inputs and its output are there; the image (144) has gone.
+    assert peak_activations(network) == 192 + 240 + 432
+    assert peak_activations(keras.Model(image, left)) == 144 + 192
+    spec, size = specs.mosaic(bins=(2, 4)), (256, 320)
+    largest = max(np.prod(layer.output_shape) for layer in models.cost(spec, size, 5).layers)
+    assert largest < peak_activations(models.build(spec, size, 5)) < 4 * largest
