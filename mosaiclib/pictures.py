@@ -68,6 +68,19 @@ def keras_runner(model):
     return lambda canvas: np.asarray(model.predict_on_batch(scale_input(canvas)[None]))[0]
 
 
+def confident_runner(model):
+    """A Keras network with output "probabilities" as a function from uint8 [h, w, 3] to what it finds.
+
+    That is (classes uint8 [h, w], their probabilities float32 [h, w] in 0..1).
+    """
+
+    def run(canvas):
+        probabilities = np.asarray(model.predict_on_batch(scale_input(canvas)[None]))[0]
+        return probabilities.argmax(-1).astype(np.uint8), probabilities.max(-1)
+
+    return run
+
+
 def overlay(image, label, palette, opacity=0.55):
     """The picture with its class colours over it: uint8 [H, W, 3]. Pixels of 255 stay as they are."""
     coloured = images.colour(label, palette)

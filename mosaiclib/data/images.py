@@ -1,5 +1,6 @@
 """Reading and writing pictures and label maps. Files may be hostile: only JPEG and PNG, with a pixel limit."""
 
+import io
 import os
 from pathlib import Path
 from uuid import uuid4
@@ -11,12 +12,13 @@ from PIL import Image, ImageOps
 MAXIMUM_PIXELS = 100_000_000
 
 
-def read_image(path):
+def read_image(path, content=None):
     """An RGB picture as uint8 [H, W, 3], upright by its EXIF orientation.
 
+    content: the file's bytes, where it does not lie on this machine's disk; `path` is then what it is called.
     Raises ValueError that names a file which is missing, too large, damaged or no JPEG or PNG.
     """
-    with _open(path) as image:
+    with _open(path, content) as image:
         return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
 
 
@@ -30,9 +32,9 @@ def read_label(path):
         return np.asarray(image)
 
 
-def _open(path):
+def _open(path, content=None):
     try:
-        image = Image.open(path, formats=("JPEG", "PNG"))
+        image = Image.open(path if content is None else io.BytesIO(content), formats=("JPEG", "PNG"))
         if image.width * image.height > MAXIMUM_PIXELS:
             raise ValueError(f"{path} has {image.width}x{image.height} pixels, more than the limit of 100 million.")
         image.load()

@@ -9,5 +9,6 @@ if "ipykernel" in sys.modules:  # before TensorFlow is loaded, which would greet
 
 from mosaiclib.explore.bend import design
 from mosaiclib.explore.designs import Design
+from mosaiclib.explore.see import segment
 
-__all__ = ["Design", "design"]
+__all__ = ["Design", "design", "segment"]
