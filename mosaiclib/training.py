@@ -8,7 +8,7 @@ import json
 import math
 import time
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import keras
@@ -31,7 +31,8 @@ class Recipe:
     coefficient: half of it times the sum of squares), decoupled decay for adamw; never on batch norm or
     bias, and for MNMH not on depthwise kernels. warmup_steps: linear from 0. The rate then falls as
     (1 - step / steps) ** 0.9 ("poly"). frozen_batch_norm: use the stored statistics while training, for
-    imported weights whose batch norms were folded. batch_norm_momentum: of the running statistics; the
+    imported weights whose batch norms were folded; scale and offset are trained. frozen_part: only in layers whose
+    name begins so, "" for all. batch_norm_momentum: of the running statistics; the
     networks' own 0.99 needs thousands of steps, a short training a smaller one. ema: momentum of averaged
     weights, 0 for none. light, colour: of the augmentation. class_balance: each pixel's loss is weighted by
     (median class frequency / its class's frequency) ** class_balance; 0 weighs all alike, as the paper does.
@@ -54,6 +55,7 @@ class Recipe:
     class_balance: float = 0.0
     dice: float = 0.0
     frozen_batch_norm: bool = False
+    frozen_part: str = ""
     batch_norm_momentum: float = 0.99
     ema: float = 0.0
     seed: int = 0
@@ -110,6 +112,30 @@ def _decays(variable):
     return variable.path.endswith("/kernel") and ".depthwise." not in variable.path
 
 
+class StoredStatistics(keras.layers.Layer):
+    """A batch norm that never uses a batch's own statistics; its scale and offset can be trained."""
+
+    def __init__(self, norm):
+        super().__init__(name=norm.name)
+        self.norm = norm
+
+    def call(self, x):
+        return self.norm(x, training=False)
+
+
+def with_stored_statistics(model, part=""):
+    """The same network over the same variables, with `StoredStatistics` in layers whose name begins with `part`."""
+
+    stored = cache(StoredStatistics)  # a layer that pyramid levels share stays shared
+
+    def call(layer, *args, **kwargs):
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.name.startswith(part):
+            return stored(layer)(*args)
+        return layer(*args, **kwargs)
+
+    return keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=call)
+
+
 def _compile(model, recipe, steps, loss):
     schedule = PolyDecay(recipe.learning_rate, steps, recipe.warmup_steps)
     averaged = {"name": "optimizer", "use_ema": recipe.ema > 0, "ema_momentum": recipe.ema or None}
@@ -125,7 +151,6 @@ def _compile(model, recipe, steps, loss):
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = recipe.batch_norm_momentum
-            layer.trainable = not recipe.frozen_batch_norm
     # On a CPU, XLA makes TensorFlow's training step five times slower; JAX cannot do without it.
     model.compile(optimizer, loss, jit_compile=keras.backend.backend() == "jax")
     optimizer.build(model.trainable_variables)
@@ -147,6 +172,8 @@ def train(model, dataset, recipe, folder, report=None, stop_after=None):
     batches = TrainingBatches(dataset, recipe.train_splits, augmentation, recipe.batch_size, recipe.seed)
     weights = losses.class_weights(dataset, recipe.class_balance, recipe.train_splits) if recipe.class_balance else None
     loss = partial(losses.segmentation_loss, class_weights=weights, dice=recipe.dice)
+    if recipe.frozen_batch_norm:
+        model = with_stored_statistics(model, recipe.frozen_part)
     _compile(model, recipe, recipe.epochs * len(batches), loss)
     session = _Session(model, dataset, recipe, folder, batches, report)
     session.restore()

@@ -160,3 +160,22 @@ def test_weight_decay_spares_depthwise_kernels_batch_norms_and_biases():
 def test_learning_rate_too_high_ends_with_a_sentence(tiny_dataset, tmp_path):
     with pytest.raises(ValueError, match="lower the learning rate"):
         trained(tiny_dataset, tmp_path, recipe(learning_rate=1e30, ema=0.0), [4])
+
+
+@pytest.mark.parametrize(("wiring", "part"), [("garden", ""), ("released", "mnmh")])
+def test_frozen_norms_keep_their_statistics_and_train_scale_and_offset(wiring, part):
+    spec = specs.mosaic(m=448, bins=(1, 4)).wired(wiring)
+    network = models.build(spec, (64, 96), 3)
+    trained = training.with_stored_statistics(network, part)
+    generator = np.random.default_rng(3)
+    images = generator.uniform(-1, 1, (2, 64, 96, 3)).astype(np.float32)
+    labels = generator.integers(0, 3, (2, 64, 96)).astype(np.uint8)
+    before = {variable.path: np.array(variable) for variable in network.weights}
+    if not part:
+        assert np.allclose(network(images, training=False), trained(images, training=True), atol=1e-6)
+    trained.compile(keras.optimizers.SGD(0.1), losses.segmentation_loss, jit_compile=False)
+    trained.train_on_batch(images, labels)
+    changed = {v.path for v in network.weights if not np.array_equal(v, before[v.path])}
+    moved = {path for path in changed if "/moving_" in path}
+    assert all(not path.startswith(part) for path in moved) and bool(moved) == bool(part)
+    assert any(path.startswith("mnmh") and path.endswith("/beta") for path in changed)

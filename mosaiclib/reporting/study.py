@@ -43,7 +43,9 @@ def rows(profile, split) -> list[StudyRow]:
         seed = int(training.parameters.get("seed", 0))
         model = found.setdefault(training.parameters["model"], {})
         if seed in model:
-            raise ValueError(f"{profile.name} evaluates two trainings of {training.parameters['model']} with seed {seed}.")
+            raise ValueError(
+                f"{profile.name} evaluates two trainings of {training.parameters['model']} with seed {seed}."
+            )
         model[seed] = (weights[0], run_id, runs.result_of(profile.name, run_id))
     return [_row(model, seeds) for model, seeds in found.items()]
 
@@ -71,7 +73,9 @@ def verdict(first, second):
         return f"{first.model} against {second.model}: not tested."
     difference = 100 * (first.miou - second.miou)
     spread = 100 * max(first.spread or 0, second.spread or 0)
-    known = f"the seeds differ by {spread:.1f} (standard deviation)" if spread else "one seed each: their spread is unknown"
+    known = (
+        f"the seeds differ by {spread:.1f} (standard deviation)" if spread else "one seed each: their spread is unknown"
+    )
     side = "better" if difference > 0 else "worse"
     sure = "" if spread and abs(difference) > 2 * spread else ", which is no proof"
     return f"{first.model} is {abs(difference):.1f} points {side} than {second.model}; {known}{sure}."
