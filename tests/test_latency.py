@@ -1,11 +1,16 @@
 """Host latency: a process per measurement, and verdicts from what was delegated."""
 
+import _ctypes
 import json
+import shutil
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 
-from mosaiclib.latency import host, worker
+from mosaiclib.latency import delegates, host, worker
 
 
 @pytest.fixture(scope="module")
@@ -43,24 +48,55 @@ CHAIN = (("CONV_2D", [0, 1], [2]), ("ADD", [2, 2], [3]), ("RESIZE", [3], [4]), (
     ],
 )
 def test_the_verdict_counts_what_lies_between_a_piece_s_ends(pieces, expected):
-    assert host.verdict(worker.delegation(operations(*CHAIN, *pieces))) == expected
+    found = worker.delegation(operations(*CHAIN, *pieces))
+    assert delegates.of_counts("XNNPACK", found["ops"], found["delegated_ops"]) == expected
 
 
 def test_a_bench_measures_in_processes_of_its_own(tiny_file, tmp_path):
     log = tmp_path / "log.jsonl"
     measured = host.bench(
-        [tiny_file], ["ai_edge_litert"], ["xnnpack", "builtin"], [1], processes=2, runs=3, warmup=1, log=log
+        [tiny_file], ["ai_edge_litert", "compiled_model"], ["xnnpack", "builtin"], [1], processes=2, runs=3, log=log
     )
-    xnnpack, builtin = measured
-    assert (xnnpack.verdict, builtin.verdict) == ("partial 2/3", "none")
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
-    # Round by round, so that a drifting machine does not favour one of them.
-    assert [(line["turn"], line["kernels"]) for line in lines] == [
-        (0, "xnnpack"), (0, "builtin"), (1, "xnnpack"), (1, "builtin"),
+    # Two witnesses of their own: the interpreter's list of operations, and LiteRT's profiler.
+    assert [(m.runtime, m.kernels, m.delegate, m.verdict, m.n) for m in measured] == [
+        ("ai_edge_litert", "xnnpack", "XNNPACK", "partial 2/3", 2), ("ai_edge_litert", "builtin", None, "none", 2),
+        ("compiled_model", "xnnpack", "XNNPACK", "partial 2/3", 2), ("compiled_model", "builtin", None, "none", 2),
     ]  # fmt: skip
-    means = [np.mean(line["times_ms"]) for line in lines if line["kernels"] == "builtin"]
-    assert builtin.mean_ms == pytest.approx(np.mean(means)) and builtin.std_ms == pytest.approx(np.std(means, ddof=1))
-    assert all(len(line["times_ms"]) == 3 for line in lines) and xnnpack.n == 2
+    first, *lines = (json.loads(line) for line in log.read_text().splitlines())
+    assert first["bench"]["processes"] == 2 and first["graphs"][str(tiny_file)]["ops"] == 3
+    # Round by round, so that a drifting machine does not favour one of them.
+    assert [line["turn"] for line in lines] == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert [line["kernels"] for line in lines[:4]] == ["xnnpack", "builtin"] * 2
+    builtin = measured[1]
+    times = [line["times_ms"] for line in (lines[1], lines[5])]
+    assert builtin.mean_ms == pytest.approx(np.mean(times))
+    assert builtin.std_ms == pytest.approx(np.std(np.mean(times, 1), ddof=1))
+    assert builtin.median_ms == pytest.approx(np.median(times)) and builtin.p90_ms <= np.max(times)
+    assert all(m.agreement_percent == 100 and m.memory_mb < m.peak_memory_mb for m in measured)
+    assert builtin.machine and builtin.conditions["load_1min"] >= 0 and builtin.conditions["governor"]
+
+
+def test_a_killed_bench_keeps_what_it_has_and_goes_on(tiny_file, tmp_path):
+    log = tmp_path / "log.jsonl"
+    code = f"from mosaiclib.latency import host; host.bench([{str(tiny_file)!r}], ['ai_edge_litert'], ['builtin', "
+    process = subprocess.Popen([sys.executable, "-c", f"{code}'xnnpack'], processes=2, runs=2, log={str(log)!r})"])
+    while process.poll() is None and (not log.exists() or log.read_text().count("times_ms") < 1):
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    kept = log.read_text().count("times_ms")
+    assert 1 <= kept < 4 and sum(m.n for m in host.show(log)) == kept
+    log.write_text(log.read_text() + '{"turn": 1, "fi')  # as a kill may leave it
+    assert sum(m.n for m in host.show(log)) == kept
+    log.write_text(log.read_text().rpartition("\n")[0] + "\n")
+    first = next(line for line in log.read_text().splitlines() if "times_ms" in line)
+    assert [(m.kernels, m.n) for m in host.resume(log)] == [("builtin", 2), ("xnnpack", 2)]
+    assert first in log.read_text() and log.read_text().count("times_ms") == 4
+    tiny = log.read_text().replace(str(tiny_file), str(tmp_path / "other.tflite"))
+    (tmp_path / "other.tflite").write_bytes(tiny_file.read_bytes() + b"changed")
+    (tmp_path / "other.jsonl").write_text(tiny)
+    with pytest.raises(ValueError, match="is not the file"):
+        host.resume(tmp_path / "other.jsonl")
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a" * 9, None])
@@ -72,15 +108,66 @@ def test_a_file_that_cannot_run_is_failed_with_a_sentence(content, tiny_file, tm
     assert measured.note and "\n" not in measured.note
 
 
+SOURCE = """
+#include <stddef.h>
+typedef struct delegate {{ void* data; int (*prepare)(void*, struct delegate*); void* copies[3]; long flags; void* builder; }} delegate;
+static int take_nothing(void* context, delegate* self) {{ return 0; }}
+static delegate it = {{ .prepare = take_nothing }};
+void* tflite_plugin_create_delegate(char** keys, char** values, size_t n, void (*report)(const char*)) {{ {body} }}
+void tflite_plugin_destroy_delegate(void* it) {{}}
+"""  # noqa: E501
+
+
+@pytest.fixture
+def library(tmp_path):
+    """Compiles an external delegate whose creation is the given C."""
+    compiler = shutil.which("cc")
+    if not compiler:
+        pytest.skip("there is no C compiler here: install gcc")
+
+    def build(body):
+        (tmp_path / "delegate.c").write_text(SOURCE.format(body=body))
+        subprocess.run([compiler, "-shared", "-fPIC", "-o", "libdelegate.so", "delegate.c"], cwd=tmp_path, check=True)
+        return str(tmp_path / "libdelegate.so")
+
+    return build
+
+
+def test_an_external_delegate_is_loaded_and_judged_by_what_it_took(tiny_file, library):
+    (measured,) = host.bench(
+        [tiny_file], ["tflite_runtime"], [], processes=1, runs=1, delegates=[library("return &it;")]
+    )
+    assert (measured.kernels, measured.verdict, measured.n) == ("external", "none", 1) and measured.mean_ms > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("libnowhere.so.1", "The delegate libnowhere.so.1 was not found: install the delegate's runtime, or"),
+        (None, "could not start: no device"),
+        (_ctypes.__file__, "is no TFLite delegate: it has no function tflite_plugin_create_delegate"),
+    ],
+)
+def test_a_delegate_that_cannot_be_used_is_one_sentence_and_status_1(
+    name, reason, tiny_file, library, mosaic, tmp_path
+):
+    path = name or library('report("no device"); return NULL;')
+    arguments = ("--runtime", "ai_edge_litert", "--delegate", path, "--log", tmp_path / "log.jsonl")
+    status, _, err = mosaic("bench", tiny_file, *arguments)
+    assert status == 1 and reason in err.splitlines()[-1] and "Traceback" not in err
+
+
 def test_unknown_settings_are_refused_before_anything_runs(tiny_file):
     with pytest.raises(ValueError, match="Unknown 'xnpack': choose from reference, builtin, xnnpack"):
         host.bench([tiny_file], ["ai_edge_litert"], ["xnpack"])
     with pytest.raises(ValueError, match="Unknown 'lite'"):
         host.bench([tiny_file], ["lite"])
+    with pytest.raises(ValueError, match="nothing to time: gpu needs compiled_model"):
+        host.bench([tiny_file], ["ai_edge_litert"], ["gpu"])
 
 
 def test_a_cancelled_bench_stops_at_once_and_keeps_what_it_has(tiny_file, tmp_path):
     log = tmp_path / "log.jsonl"
     measured = host.bench([tiny_file], ["ai_edge_litert"], ["xnnpack", "builtin"], processes=500, runs=2, log=log,
-                          cancelled=lambda: log.exists())  # fmt: skip
+                          cancelled=lambda: log.exists() and "times_ms" in log.read_text())  # fmt: skip
     assert [(m.kernels, m.n) for m in measured] == [("xnnpack", 1)]

@@ -1,6 +1,9 @@
 """Verbs that export and time networks: `mosaic export`, `mosaic bench`."""
 
 import json
+import os
+import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -50,30 +53,72 @@ def export_network(
 
 @app.command()
 def bench(
-    files: Annotated[list[Path], typer.Argument(help=".tflite files.")],
-    runtime: Annotated[list[str] | None, typer.Option(help="tflite_runtime, ai_edge_litert or tf.lite.")] = None,
-    kernels: Annotated[list[str] | None, typer.Option(help="xnnpack, builtin or reference.")] = None,
-    threads: Annotated[list[int] | None, typer.Option(help="Interpreter threads.")] = None,
+    files: Annotated[list[Path] | None, typer.Argument(help=".tflite files.")] = None,
+    runtime: Annotated[
+        list[str] | None, typer.Option(help="tflite_runtime, ai_edge_litert, compiled_model or tf.lite; repeatable.")
+    ] = None,
+    kernels: Annotated[
+        list[str] | None, typer.Option(help="xnnpack, builtin, reference, gpu (compiled_model only); repeatable.")
+    ] = None,
+    threads: Annotated[list[int] | None, typer.Option(help="CPU threads; repeatable.")] = None,
+    delegate: Annotated[
+        list[str] | None, typer.Option(help="An external delegate's library; repeatable. Without --kernels, it alone.")
+    ] = None,
     processes: Annotated[int, typer.Option(min=1, help="Separate benchmark runs, averaged.")] = 10,
     runs: Annotated[int, typer.Option(min=1, help="Inferences per benchmark run.")] = 10,
-    log: Annotated[Path | None, typer.Option(help="Append each process's answer to this file.")] = None,
+    log: Annotated[Path | None, typer.Option(help="A new log; without it, one in reports/bench.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with the bench that wrote this log.")] = None,
+    show: Annotated[Path | None, typer.Option(help="Print what this log holds so far, and run nothing.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ):
-    """Times .tflite files on this machine's CPU, with a verdict on what ran them. Exit status 1 if one failed."""
-    from tqdm import tqdm
-
-    from mosaiclib import provenance
+    """Times .tflite files on this machine, with a verdict on what ran them. Exit status 1 if one failed."""
     from mosaiclib.latency import host
 
-    measured = host.bench(
-        files, runtime or host.installed_runtimes(), kernels or ["xnnpack", "builtin"], threads or [1], processes, runs,
-        log=log, progress=lambda turns: tqdm(turns, disable=as_json, unit="process"),
-    )  # fmt: skip
-    if as_json:
-        print(json.dumps({"measurements": host.as_rows(measured), "machine": provenance.machine()}, indent=1))
+    if sum(map(bool, (files, resume, show))) != 1:
+        raise ValueError("Name .tflite files to time, or a log to --resume or to --show.")
+    if show:
+        measured = host.show(show)
+    elif resume:
+        measured = host.resume(resume, progress=_progress(resume))
     else:
-        for m in measured:
-            times = f"{m.mean_ms:8.2f} ms +- {m.std_ms:.2f}" if m.mean_ms else "       -"
-            print(f"{m.model:40s} {m.runtime:15s} {m.kernels:9s} {m.threads} threads {times}  {m.verdict}  {m.note}")
-    if any(m.verdict == "failed" for m in measured):
+        log = _new_log(log)
+        measured = host.bench(
+            files, runtime or host.installed_runtimes(), kernels or ([] if delegate else ["xnnpack", "builtin"]),
+            threads or [1], processes, runs, log=log, delegates=delegate or (), progress=_progress(log),
+        )  # fmt: skip
+    _print_measurements(measured, host.machine(), as_json)
+
+
+def _progress(log):
+    """A bar over benchmark runs on a terminal, below a line that says what a kill would leave."""
+    from tqdm import tqdm
+
+    def begin(turns):
+        print(f"mosaic: each finished run is kept in {log}; --resume goes on with it", file=sys.stderr)
+        return tqdm(turns, disable=None, unit="run")
+
+    return begin
+
+
+def _new_log(log):
+    from mosaiclib import runs
+
+    if log and log.exists():
+        raise ValueError(f"{log} exists: --resume goes on with it, or choose another --log.")
+    return log or runs.reports_folder() / "bench" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.jsonl"
+
+
+def _print_measurements(measured, machine, as_json):
+    from mosaiclib.latency import measurement
+
+    if as_json:
+        print(json.dumps({"measurements": measurement.as_rows(measured), "machine": machine}, indent=1))
+    for m in () if as_json else measured:
+        shown = f"{m.mean_ms:9.2f} ms +- {m.std_ms:.2f}" if m.mean_ms is not None else f"{'-':>9s}"
+        way = f"{m.runtime} {m.version or ''} {m.kernels}, {m.threads} threads"
+        note = f"  ({m.note})" if m.note and m.verdict != "failed" else ""
+        print(f"{m.model:32s} {way:42s} {shown:22s}  {m.verdict:15s} n={m.n}{note}")
+    if failed := [m for m in measured if m.verdict == "failed"]:
+        for note in dict.fromkeys(m.note for m in failed):
+            print(f"mosaic: {note}", file=sys.stderr)
         raise typer.Exit(1)

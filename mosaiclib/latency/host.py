@@ -1,4 +1,4 @@
-"""Latency on this machine's CPU, as the paper measures it: separate benchmark runs, averaged (section 6.2).
+"""Latency on this machine, as the paper measures it: separate benchmark runs, averaged (section 6.2).
 
 Each benchmark run is a process of its own, and the configurations take turns round by round, so that a
 machine that drifts does not favour one. This is a computer, not a phone: its milliseconds compare runtimes
@@ -8,46 +8,27 @@ and networks with each other and say little about a Pixel 4.
 import importlib.util
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 
-from mosaiclib.latency.worker import RESOLVERS, RUNTIMES
+import numpy as np
 
-WIDE_SPREAD = 0.15  # standard deviation over mean of the processes' means
-TIMEOUT_S = 300
+from mosaiclib import provenance
+from mosaiclib.latency import delegates as verdicts
+from mosaiclib.latency import measurement
+from mosaiclib.latency.measurement import Measurement, as_rows
+from mosaiclib.latency.worker import COMPILED, KERNELS, RUNTIMES
 
+__all__ = ["Measurement", "as_rows", "bench", "installed_runtimes", "machine", "resume", "show"]
 
-@dataclass(frozen=True)
-class Measurement:
-    """One file on one runtime. Times are of the processes' means: mean, median, p90 and standard deviation.
-
-    kernels: "reference", "builtin" (optimised, no delegate) or "xnnpack" (the runtime's default, which
-    applies XNNPACK where it can). verdict: "full", "partial r/t", "none" or "failed", from the operations
-    found delegated and never from what was asked for. n: processes that answered. note: one sentence where
-    something is to be said.
-    """
-
-    model: str
-    file: str
-    runtime: str
-    version: str | None
-    kernels: str
-    threads: int
-    verdict: str
-    n: int
-    mean_ms: float | None = None
-    median_ms: float | None = None
-    p90_ms: float | None = None
-    std_ms: float | None = None
-    init_ms: float | None = None
-    first_ms: float | None = None
-    peak_memory_mb: float | None = None
-    note: str = ""
+TIMEOUT_S = 600
+DELEGATES = {"xnnpack": verdicts.XNNPACK, "gpu": verdicts.GPU}
 
 
 def installed_runtimes():
@@ -56,44 +37,132 @@ def installed_runtimes():
 
 
 def bench(files, runtimes, kernels=("xnnpack", "builtin"), threads=(1,), processes=10, runs=10, warmup=2,
-          log=None, progress=None, cancelled=None):  # fmt: skip
+          log=None, progress=None, cancelled=None, delegates=()):  # fmt: skip
     """Times .tflite files in every combination of runtime, kernels and threads; returns [Measurement].
 
-    processes: benchmark runs per combination, each of `warmup` + `runs` inferences. log: a file to which
-    each process's answer is appended as a line of JSON when it comes, so that a killed bench keeps what it
-    has. progress: wraps the iterable of benchmark runs (tqdm). cancelled: a function that is asked several
-    times a second whether to stop; then the benchmark run under way ends and what has been measured is returned.
-    Raises ValueError for an unknown runtime or kind of kernels; a file that cannot be run is "failed".
+    kernels: of `worker.KERNELS`; "gpu" is CompiledModel's only. delegates: paths of external delegates'
+    libraries, each run in the interpreters beside the kernels. processes: benchmark runs per combination,
+    each of `warmup` + `runs` inferences. log: a file to which each process's answer is appended as a line of
+    JSON when it comes, so that a killed bench keeps what it has (see `resume`). progress: wraps the iterable
+    of benchmark runs (tqdm). cancelled: a function that is asked several times a second whether to stop;
+    then the benchmark run under way ends and what has been measured is returned.
+    Raises ValueError for an unknown runtime or kind of kernels, and where none of the runtimes has what is
+    asked for; a file that cannot be run is "failed".
     """
-    for name, known in (*((r, RUNTIMES) for r in runtimes), *((k, RESOLVERS) for k in kernels)):
+    asked = {"files": [str(file) for file in files], "runtimes": [*runtimes], "kernels": [*kernels],
+             "threads": [*threads], "processes": processes, "runs": runs, "warmup": warmup,
+             "delegates": [str(delegate) for delegate in delegates]}  # fmt: skip
+    setups = _setups(asked)
+    graphs = {file: _child({"file": file}, cancelled) for file in asked["files"]}
+    if None in graphs.values():
+        return []
+    if log:
+        measurement.append(log, {"bench": asked, "graphs": graphs, "machine": machine()})
+    return _rounds(asked, setups, graphs, {}, log, progress, cancelled)
+
+
+def resume(log, progress=None, cancelled=None):
+    """Goes on with the bench that wrote this log, where it ended; returns what `bench` would have.
+
+    Raises ValueError where a file has changed since.
+    """
+    first, *lines = measurement.read(log)
+    asked, setups = first["bench"], _setups(first["bench"])
+    graphs = {file: _child({"file": file}, cancelled) for file in asked["files"]}
+    if changed := [file for file, graph in graphs.items() if graph != first["graphs"][file]]:
+        raise ValueError(f"{changed[0]} is not the file that {log} began with: start a new bench.")
+    return _rounds(asked, setups, graphs, _answers(lines), log, progress, cancelled)
+
+
+def show(log):
+    """What a log holds so far, as [Measurement]; nothing is run."""
+    first, *lines = measurement.read(log)
+    return _summaries(_setups(first["bench"]), first["graphs"], _answers(lines), first["machine"])
+
+
+def machine():
+    """What a timing on this machine depends on: `provenance.machine`, and the CPU's frequency governor."""
+    try:
+        governor = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").read_text().strip()
+    except OSError:
+        governor = "not readable"
+    return provenance.machine() | {"governor": governor}
+
+
+def _setups(asked):
+    """What is timed, as dicts of the fields that say it, in the order of a round."""
+    for name, known in (*((r, RUNTIMES) for r in asked["runtimes"]), *((k, KERNELS[:-1]) for k in asked["kernels"])):
         if name not in known:
             raise ValueError(f"Unknown '{name}': choose from {', '.join(known)}.")
+    ways = [(kind, DELEGATES.get(kind)) for kind in asked["kernels"]]
+    ways += [("external", library) for library in asked["delegates"]]
     setups = [
-        {"file": str(file), "runtime": runtime, "kernels": kind, "threads": count}
-        for file, runtime, kind, count in product(files, runtimes, kernels, threads)
+        {"file": file, "runtime": runtime, "kernels": kind, "delegate": delegate, "threads": count}
+        for file, runtime, (kind, delegate), count in product(asked["files"], asked["runtimes"], ways, asked["threads"])
+        if (kind != "gpu" or runtime == COMPILED) and (kind != "external" or runtime != COMPILED)
     ]
-    answers = {index: [] for index in range(len(setups))}
-    turns = [(turn, index) for turn in range(processes) for index in answers]
-    for turn, index in progress(turns) if progress else turns:
-        if any("error" in answer for answer in answers[index]):
-            continue
-        answer = _one_process(setups[index] | {"warmup": warmup, "runs": runs}, cancelled)
-        if answer is None:
-            break
-        answers[index].append(answer)
-        if log:
-            with open(log, "a", encoding="utf-8") as stream:
-                stream.write(json.dumps({"turn": turn, **setups[index], **answer}) + "\n")
-    return [_summary(setup, answers[index]) for index, setup in enumerate(setups) if answers[index]]
+    if not setups:
+        raise ValueError("There is nothing to time: gpu needs compiled_model, external delegates an interpreter.")
+    return setups
 
 
-def _one_process(task, cancelled=None):
+def _rounds(asked, setups, graphs, answers, log, progress, cancelled):
+    turns = [
+        (turn, setup)
+        for turn in range(asked["processes"])
+        for setup in setups
+        if "error" not in graphs[setup["file"]] and turn >= len(answers.get(_key(setup), ()))
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        outputs = {}
+        for turn, setup in progress(turns) if progress else turns:
+            found = answers.setdefault(_key(setup), [])
+            if any("error" in answer for answer in found):
+                continue
+            output = Path(folder) / f"{len(outputs)}.npy"
+            answer = _child(_task(setup, asked, None if found else output), cancelled)
+            if answer is None:
+                break
+            if not found and "error" not in answer:
+                first = outputs.setdefault(setup["file"], output)
+                answer["agreement_percent"] = _agreement(np.load(first), np.load(output))
+            found.append(answer)
+            if log:
+                measurement.append(log, {"turn": turn, **setup, **answer})
+    return _summaries(setups, graphs, answers, machine())
+
+
+def _task(setup, asked, output):
+    library = setup["delegate"] if setup["kernels"] == "external" else None
+    return setup | {"delegate": library, "warmup": asked["warmup"], "runs": asked["runs"]} | (
+        {"output": str(output)} if output else {}
+    )  # fmt: skip
+
+
+def _key(setup):
+    return json.dumps([setup[name] for name in ("file", "runtime", "kernels", "delegate", "threads")])
+
+
+def _answers(lines):
+    answers = {}
+    for line in lines:
+        answers.setdefault(_key(line), []).append(line)
+    return answers
+
+
+def _agreement(one, other):
+    """How many percent of two outputs' pixels have the same class; logits [1, H, W, C] by their largest."""
+    one, other = (a.argmax(-1) if a.ndim == 4 and a.shape[-1] > 1 else a for a in (one, other))
+    return 100 * float(np.mean(one == other)) if one.shape == other.shape else 0.0
+
+
+def _child(task, cancelled=None):
     """The worker's answer; {"error": sentence} where it died; None where it was cancelled."""
     command = [sys.executable, "-m", "mosaiclib.latency.worker", json.dumps(task)]
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     deadline = time.monotonic() + TIMEOUT_S
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", env=environment
     ) as worker:
         try:
             while True:
@@ -110,44 +179,52 @@ def _one_process(task, cancelled=None):
     if worker.returncode < 0:
         return {"error": f"The runtime crashed (signal {-worker.returncode}) on {task['file']}."}
     try:
-        return json.loads(stdout.strip().splitlines()[-1])
+        answer = json.loads(stdout.strip().splitlines()[-1])
     except (IndexError, json.JSONDecodeError):
         return {"error": f"The runtime ended without an answer: {' '.join(stderr.split())[-200:]}"}
+    if "runtime" in task and "error" not in answer:
+        answer |= _said(stderr)
+    return answer
 
 
-def _summary(setup, answers):
-    model = Path(setup["file"]).stem
-    errors = [answer["error"] for answer in answers if "error" in answer]
-    if errors:
-        return Measurement(model, verdict="failed", n=0, version=None, note=errors[0], **setup)
-    means = sorted(statistics.fmean(answer["times_ms"]) for answer in answers)
-    mean, std = statistics.fmean(means), statistics.stdev(means) if len(means) > 1 else 0.0
-    return Measurement(
-        model,
-        version=answers[0]["version"],
-        verdict=verdict(answers[0]),
-        n=len(answers),
-        mean_ms=mean,
-        median_ms=statistics.median(means),
-        p90_ms=means[min(len(means) - 1, int(0.9 * len(means)))],
-        std_ms=std,
-        init_ms=statistics.median(answer["init_ms"] for answer in answers),
-        first_ms=statistics.median(answer["first_ms"] for answer in answers),
-        peak_memory_mb=max(answer["peak_memory_mb"] for answer in answers),
-        note="the spread is too wide to compare closely" if std > WIDE_SPREAD * mean else "",
-        **setup,
-    )
+def _said(stderr):
+    """What a runtime says of itself: the delegates it created, and the GPU's adapter."""
+    created = re.findall(r"Created TensorFlow Lite (\S+) delegate", stderr)
+    adapter = re.search(r"Selected adapter: (.*)", stderr)
+    return {"created": sorted(set(created)), "adapter": adapter[1] if adapter else None}
 
 
-def verdict(answer):
-    """full, partial r/t or none: how many operations of the graph a delegate ran."""
-    if not answer["delegated_ops"]:
-        return "none"
-    if answer["delegated_ops"] == answer["ops"]:
-        return "full"
-    return f"partial {answer['delegated_ops']}/{answer['ops']}"
+def _summaries(setups, graphs, answers, on):
+    found = []
+    for setup in setups:
+        graph = graphs[setup["file"]]
+        own = [graph] if "error" in graph else answers.get(_key(setup))
+        if own:
+            loads = [answer["load"] for answer in own if "load" in answer]
+            conditions = {"governor": on["governor"], "load_1min": round(statistics.fmean(loads), 2) if loads else None}
+            found.append(measurement.summary(
+                setup, own, None if "error" in own[-1] else _verdict(setup, graph, own[0]),
+                note=_note(own[0]), agreement_percent=own[0].get("agreement_percent"),
+                machine=f"{on['cpu']}, {on['cores']} cores, {on['os']}",
+                conditions=conditions,
+            ))  # fmt: skip
+    return found
 
 
-def as_rows(measurements):
-    """The measurements as plain dicts, for JSON and tables."""
-    return [asdict(measurement) for measurement in measurements]
+def _verdict(setup, graph, answer):
+    """From the file's own operations, and those found delegated or found running in the interpreter."""
+    if "fully_accelerated" in answer:
+        return "full" if answer["fully_accelerated"] and answer["adapter"] else "unknown"
+    delegated = answer.get("delegated_ops", graph["ops"] - answer.get("own_ops", 0))
+    if answer.get("ops", graph["ops"]) != graph["ops"]:
+        return "unknown"
+    if delegated and setup["kernels"] != "external" and not answer["created"]:
+        return "unknown"  # operations are gone, and the runtime does not say that it made a delegate
+    return verdicts.of_counts(setup["delegate"], graph["ops"], delegated)
+
+
+def _note(answer):
+    adapter = answer.get("adapter")
+    if adapter and re.search("software|swiftshader|llvmpipe|lavapipe", adapter, re.IGNORECASE):
+        return f"a GPU in software ({adapter.split(',')[0]}): its result counts, its time does not"
+    return adapter or ""

@@ -1,0 +1,123 @@
+"""One measurement, what it is made of, and the log that keeps it."""
+
+import json
+import statistics
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+WIDE_SPREAD = 0.15  # standard deviation over mean of the benchmark runs' means
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One file on one runtime, as several benchmark runs found it, each a process of its own.
+
+    mean_ms, std_ms: of the runs' mean latencies, as the paper averages them. median_ms, p90_ms: of all
+    inferences where each is known, else of the runs' means. init_ms, first_ms, warmup_ms: medians over runs
+    of the time to load the graph, the first inference, and the mean of those to warm up. memory_mb: by how
+    much the process grew at its peak since before the graph was loaded; peak_memory_mb: the whole process.
+    kernels: what was asked for: "reference", "builtin" (optimised kernels, no delegate), "xnnpack", "gpu",
+    "external"; on a phone the name of a configuration. delegate: the delegate that was asked for, or None.
+    verdict: what ran it, see `delegates`. n: benchmark runs that answered. agreement_percent: how many of
+    the output's pixels have the class that the file's first configuration found. machine: CPU or phone.
+    conditions: what may have disturbed it (load, governor; temperatures). note: a sentence if one is due.
+    """
+
+    model: str
+    file: str
+    runtime: str
+    version: str | None
+    kernels: str
+    delegate: str | None
+    threads: int
+    verdict: str
+    n: int
+    mean_ms: float | None = None
+    median_ms: float | None = None
+    p90_ms: float | None = None
+    std_ms: float | None = None
+    init_ms: float | None = None
+    first_ms: float | None = None
+    warmup_ms: float | None = None
+    memory_mb: float | None = None
+    peak_memory_mb: float | None = None
+    agreement_percent: float | None = None
+    machine: str = ""
+    conditions: dict = field(default_factory=dict)
+    note: str = ""
+
+
+def summary(setup, answers, verdict, **more) -> Measurement:
+    """The measurement that benchmark runs' answers make; `failed` where one of them has an error.
+
+    setup: the fields that say what was timed. answers: [{"times_ms": [...] or "mean_ms", ...}].
+    """
+    errors = [answer["error"] for answer in answers if "error" in answer]
+    model = Path(setup["file"]).stem
+    if errors:
+        return Measurement(model, version=None, verdict="failed", n=0, **setup, **more | {"note": errors[0]})
+    means = [answer.get("mean_ms") or statistics.fmean(answer["times_ms"]) for answer in answers]
+    each = [ms for answer in answers for ms in answer.get("times_ms", ())] or means
+    mean, std = statistics.fmean(means), statistics.stdev(means) if len(means) > 1 else 0.0
+    notes = [more.pop("note", "")]
+    if std > WIDE_SPREAD * mean:
+        notes.append(f"the spread is too wide to compare closely: {std / mean:.0%} of the mean")
+    return Measurement(
+        model,
+        version=answers[0].get("version"),
+        verdict=verdict,
+        n=len(answers),
+        mean_ms=mean,
+        median_ms=float(np.median(each)),
+        p90_ms=float(np.percentile(each, 90)),
+        std_ms=std,
+        **{name: _middle(answers, name) for name in ("init_ms", "first_ms", "warmup_ms", "memory_mb")},
+        peak_memory_mb=max((a["peak_memory_mb"] for a in answers if a.get("peak_memory_mb")), default=None),
+        note="; ".join(filter(None, notes)),
+        **setup,
+        **more,
+    )
+
+
+def _middle(answers, name):
+    known = [answer[name] for answer in answers if answer.get(name) is not None]
+    return statistics.median(known) if known else None
+
+
+def as_rows(measurements):
+    """The measurements as plain dicts, for JSON and tables."""
+    return [asdict(measurement) for measurement in measurements]
+
+
+# === The log: one line of JSON per benchmark run, written when it has ended ===
+
+
+def append(log, line):
+    """Adds a line, so that a killed bench keeps what it has."""
+    log = Path(log)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "a", encoding="utf-8") as stream:
+        stream.write(json.dumps(line, allow_nan=False) + "\n")
+
+
+def read(log):
+    """The lines of a log: what was asked for, then one dict per benchmark run.
+
+    A last line that a kill cut short is left out. Raises ValueError for a file that is no such log.
+    """
+    try:
+        text = Path(log).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{log} is not the log of a bench.") from None
+    lines = []
+    for number, line in enumerate(text.splitlines(keepends=True)):
+        try:
+            lines.append(json.loads(line))
+        except json.JSONDecodeError:
+            if line.endswith("\n"):
+                raise ValueError(f"{log} is not the log of a bench: line {number + 1} is not JSON.") from None
+    if not lines or not isinstance(lines[0], dict) or "bench" not in lines[0]:
+        raise ValueError(f"{log} is not the log of a bench: its first line does not say what was asked for.")
+    return lines
