@@ -11,13 +11,25 @@ from mosaiclib.provenance import ROOT
 
 _LIBRARY = ROOT / "mosaiclib"
 _MODELS = _LIBRARY / "models"
-_NETWORK_STAGES = ("pictures", "train", "evaluate", "export", "tables", "figures")
+_NETWORK_STAGES = ("pictures", "train", "evaluate", "export", "tables", "figures", "beyond")
 _NAMES = frozenset(specs.names())
 _TABLES = tuple(
     f"reporting/{name}.py" for name in ("measured", "paper_table", "backbone_table", "latency_columns", "claims")
 )
-_DRAWING = ("paper_table", "latency_columns", "plots", "graphs", "placing", "drawings", "funnels")
+_DRAWING = (
+    "paper_table",
+    "latency_columns",
+    "trade_offs",
+    "claims",
+    "plots",
+    "graphs",
+    "placing",
+    "drawings",
+    "funnels",
+)
 
+_BEYOND = ("data/**/*.py", "evaluation.py", "boundary.py", "ablation.py", "pictures.py")
+_BEYOND_PAGES = ("class_browser", "edges", "extremes", "quantised", "stage_costs", "plots")
 _PICTURES = tuple(f"data/{name}.py" for name in ("augment", "classes", "images", "palettes", "pipeline"))
 
 # Beside the networks: what else of the library each stage computes with.
@@ -25,12 +37,13 @@ CODE = {
     "data": ("data/**/*.py",),
     "pictures": ("models/pretrained/*.py", *_PICTURES, "pictures.py", "tflite.py"),
     "train": ("data/**/*.py", "training.py", "losses.py", "evaluation.py"),
-    "evaluate": ("data/**/*.py", "evaluation.py", "tflite.py"),
+    "evaluate": ("data/**/*.py", "evaluation.py", "boundary.py", "tflite.py"),
     "export": ("data/**/*.py", "export.py", "tflite.py"),
     "latency": ("latency/*.py", "tflite.py"),
     "tables": ("paper.py", "paper/*.csv", "madds.py", *_TABLES),
     "figures": ("paper.py", "paper/*.csv", *(f"reporting/{name}.py" for name in _DRAWING)),
     "explore": ("explore/*", "paper.py", "paper/*.csv", "specs.py", "models/**/*.py", "pictures.py", "latency/host.py"),
+    "beyond": (*_BEYOND, "paper.py", "paper/*.csv", *(f"reporting/{name}.py" for name in _BEYOND_PAGES)),
 }
 _DATA_SETS = {
     "minicity": ("minicity_files.py", "minicity/*.py"),
@@ -42,8 +55,9 @@ _DATA_SETS = {
 # Pages are drawn last, from the finished runs of these stages.
 DRAWN_FROM = {
     "tables": ("evaluate", "latency"),
-    "figures": ("evaluate", "latency"),
+    "figures": ("evaluate", "export", "latency"),
     "explore": ("train", "evaluate", "export", "latency"),
+    "beyond": ("evaluate", "export", "latency"),
 }
 
 
@@ -71,7 +85,7 @@ def sources(profile, run_id) -> list:
     if stage in _NETWORK_STAGES:
         found |= {_MODELS / name for name in ("__init__.py", "build.py", "weights.py", "blocks.py")}
         found |= _network_files(run_id, networks_of(profile, run_id))
-    if stage in ("tables", "figures"):
+    if stage in ("tables", "figures", "beyond"):
         found.add(_MODELS / "cost.py")
     if stage == "tables":
         row = run_id.split("/")[1]

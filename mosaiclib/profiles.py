@@ -64,7 +64,7 @@ class Profile(BaseModel):
 
     machine: what the runs' times are told for. parameters: given to every run whose notebook declares them and
     that does not set them itself. sweeps: rows of the paper's tables by one recipe, a few lines for many runs.
-    pages: "tables" and "figures" stand for every notebook in that folder.
+    pages: "tables", "figures" and "beyond" stand for every notebook in that folder.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -75,7 +75,7 @@ class Profile(BaseModel):
     parameters: dict[str, bool | int | float | str] = Field(default_factory=dict)
     runs: dict[str, PlannedRun] = Field(default_factory=dict)
     sweeps: list[Sweep] = Field(default_factory=list)
-    pages: list[Literal["tables", "figures"]] = Field(default_factory=list)
+    pages: list[Literal["tables", "figures", "beyond"]] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _expand(self):

@@ -99,3 +99,13 @@ def result_of(profile_name, run_id):
         return read_json(folder / "result.json") if done else None
     except (ValueError, OSError):
         return None
+
+
+def finished(profile_name, stage) -> dict:
+    """{run id: its numbers} of the finished runs of a stage in a profile, by name."""
+    found = {}
+    for folder in sorted(folder_of(profile_name, stage).glob("[!.]*")):
+        result = result_of(profile_name, f"{stage}/{folder.name}")
+        if result is not None:
+            found[f"{stage}/{folder.name}"] = result
+    return found

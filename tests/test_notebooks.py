@@ -12,7 +12,7 @@ from mosaiclib import execution, parameters, profiles, runs
 from mosaiclib.data import images, minicity, minicity_files
 from mosaiclib.provenance import ROOT
 
-NOTEBOOKS = sorted((ROOT / "notebooks").rglob("[0-9tf]*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "notebooks").rglob("[a-z0-9]*.ipynb"))
 PROFILE = """
     title: Tiny
     description: every notebook once
@@ -43,25 +43,15 @@ PROFILE = """
         parameters:
           {files: "run:export/tiny/files", runtimes: "ai_edge_litert nonesuch", threads: "1", processes: 2,
            inferences: 1}
-      tables/table_1: {notebook: notebooks/tables/table_1.ipynb, description: x}
-"""
-TABLE = """      tables/table_{0}:
-        notebook: notebooks/tables/table_{0}.ipynb
+      beyond/cost_by_stage:
+        notebook: notebooks/beyond/cost_by_stage.ipynb
         description: x
-        parameters: {{profile: tiny}}
-"""
-PROFILE += "".join(TABLE.format(number) for number in range(2, 9))
-PROFILE += """      figures/figure_1:
-        notebook: notebooks/figures/figure_1.ipynb
-        description: x
-        parameters: {profile: tiny}
-      figures/figure_2: {notebook: notebooks/figures/figure_2.ipynb, description: x}
-      figures/figure_3: {notebook: notebooks/figures/figure_3.ipynb, description: x}
-      figures/figure_4: {notebook: notebooks/figures/figure_4.ipynb, description: x}
+        parameters: {tables: "7"}
       explore/explorer:
         notebook: notebooks/00_explore.ipynb
         description: x
         parameters: {profile: tiny}
+    pages: [tables, figures, beyond]
 """
 
 
@@ -111,14 +101,37 @@ def test_every_notebook_runs_from_the_outside_of_a_profile(tiny):
     assert timed["runtimes_not_installed"] == ["nonesuch"] and len(timed["measurements"]) == 4
     assert all(m["n"] == 2 and m["mean_ms"] > 0 for m in timed["measurements"])
     assert results["tables/table_7"]["rows"][-1]["cells"][0]["paper"] == 60.1
-    drawn = {path.name for path in runs.folder_of(tiny.name, "figures").glob("*/figure_*.p*")}
-    assert drawn == {f"figure_{name}.{kind}" for name in ("1_cityscapes", "1_ade20k_top31", "2a", "2b", "2c", "3", "4")
-                     for kind in ("pdf", "png")}  # fmt: skip
+    drawn = {path.name for path in runs.folder_of(tiny.name, "figures").glob("*/figure_*.*")}
+    names = ("1_cityscapes", "1_ade20k_top31", "1_own_0", "2a", "2b", "2c", "3", "4")
+    assert drawn == {f"figure_{name}.{kind}" for name in names for kind in ("svg", "pdf", "png")}
     assert {point["kind"] for point in results["figures/figure_1"]["points"]["Cityscapes"]} == {"mosaic", "other"}
     page = (runs.folder_of(tiny.name, "explore/explorer") / "notebook.ipynb").read_text()
     assert "widget-view" not in page and page.count("explore.design()") == 2  # as text and as HTML: no empty frame
+    check_what_is_beyond_the_paper(results)
     record = json.loads((runs.folder_of(tiny.name, "train/tiny") / "run.json").read_text())
     assert record["data_fingerprint"] == trained["data_fingerprint"]
+
+
+def check_what_is_beyond_the_paper(results):
+    """The pages beyond the paper tell the numbers of the runs that they are drawn from."""
+    evaluated, exported = results["evaluate/tiny"], results["export/tiny"]
+    by_class = results["beyond/classes"]["evaluations"]["evaluate/tiny"]
+    assert [row["iou"] for row in by_class] == pytest.approx(list(evaluated["per_class_iou"].values()))
+    variants = results["beyond/edges"]["variants"]
+    assert [row["left_out"] for row in variants] == [[], [8], [4], [8, 4]]
+    assert variants[0]["miou"] == pytest.approx(evaluated["miou"], abs=1e-6)
+    assert variants[0]["boundary"] == pytest.approx([edge["miou"] for edge in evaluated["boundary"]], abs=1e-6)
+    assert variants[0]["miou"] != variants[-1]["miou"]
+    ends = results["beyond/pictures"]["evaluations"]["evaluate/tiny"]
+    scores = [picture["miou"] for picture in evaluated["pictures"]]
+    assert [picture["miou"] for end in ("worst", "best") for picture in ends[end]] == sorted(scores)
+    lost = {row["class"]: row["lost"] for row in results["beyond/int8"]["exports"]["export/tiny"]}
+    int8 = next(file for file in exported["files"] if file["precision"] == "int8")["per_class_iou"]
+    for name, points in lost.items():
+        assert points == pytest.approx(100 * (exported["keras_per_class_iou"][name] - int8[name]))
+    for network in results["beyond/cost_by_stage"]["networks"]:
+        for parts in (network["parts"].values(), [stage["madds_b"] for stage in network["stages"]]):
+            assert sum(parts) == pytest.approx(network["madds_b"])
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

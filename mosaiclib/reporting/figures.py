@@ -97,8 +97,9 @@ def from_svg(drawn, width, alt, caption="", shareable=True) -> HTML:
 
 
 def save(fig, path):
-    """Writes a matplotlib figure as PDF and PNG on white, for papers and slides. path: without an ending."""
+    """Writes a matplotlib figure as SVG, PDF and PNG on white, for papers and slides. path: without an ending."""
     path = Path(path)
+    fig.savefig(path.with_name(f"{path.name}.svg"), facecolor="white", metadata={"Date": None, "Creator": None})
     fig.savefig(path.with_name(f"{path.name}.pdf"), metadata={"CreationDate": None})
     fig.savefig(path.with_name(f"{path.name}.png"), dpi=200, facecolor="white", metadata={"Software": None})
 

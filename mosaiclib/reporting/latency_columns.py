@@ -24,9 +24,8 @@ def cells(records, profile_name) -> list[list]:
 def fastest(profile_name) -> dict:
     """{network: (run id, the shortest of its timings)} of all finished latency runs of a profile."""
     found = {}
-    for folder in sorted(runs.folder_of(profile_name, "latency").glob("[!.]*")):
-        run_id = f"latency/{folder.name}"
-        for row in (runs.result_of(profile_name, run_id) or {"measurements": []})["measurements"]:
+    for run_id, result in runs.finished(profile_name, "latency").items():
+        for row in result["measurements"]:
             name = row["model"].partition("_")[0]
             model = name if name in specs.names() else RELEASED.get(row["model"], row["model"])
             known = model in found and found[model][1]["mean_ms"]

@@ -60,12 +60,16 @@ def page(run, home="index.html", before=None, after=None) -> str:
         machine=machine(record),
         versions=", ".join(f"{name} {version}" for name, version in mapping(record, "versions").items()),
         parameters=[(n, hygiene.neutral(str(v), secrets)) for n, v in hygiene.masked(parameters).items()],
-        files=[
-            (f, f"{folder}/{f}") for f in ("notebook.ipynb", "result.json", "run.json") if (run.folder / f).is_file()
-        ],
+        files=[(f, f"{folder}/{f}") for f in _files(run.folder)],
         before=before,
         after=after,
     )
+
+
+def _files(folder):
+    """What of a run's folder its page leads to: the notebook, the numbers, and drawings in other formats."""
+    drawings = [f"{p.stem}.{ending}" for p in sorted(folder.glob("[a-z]*.svg")) for ending in ("svg", "pdf", "png")]
+    return [f for f in ("notebook.ipynb", "result.json", "run.json", *drawings) if (folder / f).is_file()]
 
 
 def render(template, **values) -> str:

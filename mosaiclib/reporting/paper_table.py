@@ -1,12 +1,11 @@
 """A table of results of the paper, with what we count and measured put beside each printed number."""
 
-from mosaiclib import madds, paper, runs, specs
+from mosaiclib import madds, paper, runs
 from mosaiclib.reporting import latency_columns, measured, tables
 
 MIOU_TOLERANCE = 0.5
 MIOU_TOLERANCE_TEXT = "0.5 points, our choice; on another data set nothing is subtracted"
 MADDS_TOLERANCE_TEXT = "0.05 %, or half a unit of the last printed digit where that is more"
-TITLES = {"cityscapes": "Cityscapes", "ade20k_top31": "ADE20K-Top31"}
 
 
 def costs(table):
@@ -42,13 +41,10 @@ def evaluations(profile_name):
     a data set that has a test split chose its epoch on val.
     """
     found = {}
-    for folder in sorted(runs.folder_of(profile_name, "evaluate").glob("[!.]*")):
-        run_id = f"evaluate/{folder.name}"
-        result = runs.result_of(profile_name, run_id)
-        if result:
-            key = result["model"].removesuffix("-released"), result["dataset"]
-            if key not in found or found[key][1]["split"] != "test":
-                found[key] = (run_id, result)
+    for run_id, result in runs.finished(profile_name, "evaluate").items():
+        key = result["model"].removesuffix("-released"), result["dataset"]
+        if key not in found or found[key][1]["split"] != "test":
+            found[key] = (run_id, result)
     return found
 
 
@@ -73,46 +69,6 @@ def cost_table(costs):
         caption=f"MAdds of Table {costs[0]['table']}, and parameters",
         units=dict.fromkeys(billions, "billions") | {"its difference": "%"},
         formats=dict.fromkeys(billions[1:], ".3f") | {"its difference": "+.3f"},
-    )
-
-
-def trade_off(table, profile_name):
-    """The points of the paper's Figure 1 from Table 2 or 7, and ours: arguments of `plots.trade_off`.
-
-    Ours are networks that this profile has both evaluated on the table's data set and timed here.
-    """
-    points = []
-    for record in paper.records(table):
-        named = {
-            "label": record.label.partition(" [")[0].partition(" (")[0],
-            "miou_percent": record.miou_percent,
-            "kind": "mosaic" if isinstance(specs.get(record.spec).head, specs.MosaicHead) else "other",
-            "source": record.source,
-        }
-        times = {device: ms for device, ms in record.latency_ms.items() if ms is not None}
-        points += [named | {"device": device, "latency_ms": ms} for device, ms in times.items()]
-    timed = latency_columns.fastest(profile_name)
-    for (model, dataset), (run_id, result) in evaluations(profile_name).items():
-        if dataset == paper.records(table)[0].dataset and model in timed:
-            latency_run, row = timed[model]
-            mean_ms = row["mean_ms"]
-            points.append({
-                "label": f"{model}, this machine", "miou_percent": round(100 * result["miou"], 2), "kind": "ours",
-                "source": f"{run_id}, {latency_run}", "device": "cpu", "latency_ms": round(mean_ms, 2),
-            })  # fmt: skip
-    return points
-
-
-def own_points_sentence(profile_name, titles):
-    """Whether a profile has points of its own on the data sets with these titles, and what it has instead."""
-    evaluated, timed = evaluations(profile_name), latency_columns.fastest(profile_name)
-    both = [f"{model} on {dataset}" for model, dataset in evaluated if TITLES.get(dataset) in titles and model in timed]
-    if both:
-        return f"Points of ours, timed on this machine: {'; '.join(both)}."
-    done = "; ".join(f"{model} on {dataset}" for model, dataset in evaluated) or "nothing"
-    return (
-        f"There is no point of ours: this profile has evaluated {done}, has timed {'; '.join(timed) or 'nothing'}, "
-        f"and a point needs both, on {' or '.join(titles)}."
     )
 
 

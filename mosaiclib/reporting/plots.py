@@ -10,8 +10,8 @@ import seaborn as sns
 from matplotlib.ticker import LogLocator
 from matplotlib.transforms import Bbox
 
-from mosaiclib.paper import DEVICES
 from mosaiclib.reporting import figures
+from mosaiclib.reporting.trade_offs import PLATFORMS
 
 figures.style()
 
@@ -102,15 +102,16 @@ MARKS = {"other": ("o", PLAIN), "mosaic": ("D", MOSAIC), "ours": ("*", OWN)}
 def trade_off(points, title):
     """mIoU against latency, a panel per platform, every point with its name (the paper's Figure 1).
 
-    points: {label, device (a key of `paper.DEVICES`), latency_ms, miou_percent, kind (of MARKS)}.
+    points: {label, device (a key of `PLATFORMS`), latency_ms, miou_percent, kind (of MARKS)}.
     """
-    devices = [device for device in DEVICES if any(point["device"] == device for point in points)]
+    devices = [device for device in PLATFORMS if any(point["device"] == device for point in points)]
     figure, panels = plt.subplots(
         len(devices), 1, figsize=(5.6, 0.5 + 2.5 * len(devices)), sharex=True, sharey=True, squeeze=False
     )
     miou, latency = ([point[name] for point in points] for name in ("miou_percent", "latency_ms"))
-    margin = 0.14 * (max(miou) - min(miou))
-    panels[0, 0].set(xscale="log", xlim=(min(latency) / 1.65, max(latency) * 1.65))
+    margin = max(0.14 * (max(miou) - min(miou)), 1.0)
+    beside = max(1.65, (12 * min(latency) / max(latency)) ** 0.5)  # room for names: a decade at least
+    panels[0, 0].set(xscale="log", xlim=(min(latency) / beside, max(latency) * beside))
     panels[0, 0].set_ylim(min(miou) - margin, max(miou) + margin)
     for device, axes in zip(devices, panels[:, 0], strict=True):
         for point in (point for point in points if point["device"] == device):
@@ -118,12 +119,12 @@ def trade_off(points, title):
             filled = colour if point["kind"] != "other" else "none"
             axes.plot(point["latency_ms"], point["miou_percent"], marker, color=colour, markerfacecolor=filled,
                       markeredgewidth=1.8, markersize=12 if marker == "*" else 8)  # fmt: skip
-        axes.set(title=DEVICES[device], ylabel="mIoU, %")
+        axes.set(title=PLATFORMS[device], ylabel="mIoU, %")
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
         axes.tick_params(axis="x", which="both", length=0, pad=6, labelsize=12)
         axes.xaxis.set_minor_formatter("{x:g}")
-    panels[-1, 0].set(xlabel=f"latency, ms (logarithmic); {title}")
+    panels[-1, 0].set(xlabel=f"latency, ms (logarithmic)\n{title}")
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for device, axes in zip(devices, panels[:, 0], strict=True):

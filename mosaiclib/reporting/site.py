@@ -84,7 +84,9 @@ def _index(runs, content, title, description):
         picture_runs=[run for run in runs if run.stage == "pictures"],
         scores=[run for run in runs if run.stage == "evaluate" and run.done],
         table_7=by_id.get("tables/table_7"),
-        other_tables=[r for r in runs if r.stage in ("tables", "figures") and r.done and r.run_id != "tables/table_7"],
+        other_tables=[
+            r for r in runs if r.stage in ("tables", "figures", "beyond") and r.done and r.run_id != "tables/table_7"
+        ],
         machines=machines,
         commits=commits,
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

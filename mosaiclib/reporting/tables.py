@@ -106,6 +106,11 @@ def _measured_line(column, cell):
     return f'<tr>{line}{ours}<td class="number">{difference}</td><td class="run">{link}</td></tr>'
 
 
+def folded(shown, summary) -> HTML:
+    """Something for a page behind a line that opens it."""
+    return HTML(f"<details><summary>{escape(summary)}</summary>{shown.data}</details>")
+
+
 def number(value, spec=None) -> str:
     """A number as text: thousands apart by a thin space, a true minus sign, at most 4 digits by default."""
     if not math.isfinite(value):
