@@ -11,7 +11,8 @@ from mosaiclib.provenance import ROOT
 
 _LIBRARY = ROOT / "mosaiclib"
 _MODELS = _LIBRARY / "models"
-_NETWORK_STAGES = ("pictures", "train", "evaluate", "export", "tables", "figures", "beyond")
+_NETWORK_STAGES = ("pictures", "train", "evaluate", "export", "tables", "figures")
+_NETWORK_PAGES = ("beyond/cost_by_stage", "beyond/edges")
 _NAMES = frozenset(specs.names())
 _TABLES = tuple(
     f"reporting/{name}.py" for name in ("measured", "paper_table", "backbone_table", "latency_columns", "claims")
@@ -28,7 +29,7 @@ _DRAWING = (
     "funnels",
 )
 
-_BEYOND = ("data/**/*.py", "evaluation.py", "boundary.py", "ablation.py", "pictures.py")
+_BEYOND = ("data/datasets.py", "data/images.py", "data/pipeline.py", "evaluation.py", "boundary.py", "ablation.py")
 _BEYOND_PAGES = ("class_browser", "edges", "extremes", "quantised", "stage_costs", "plots")
 _PICTURES = tuple(f"data/{name}.py" for name in ("augment", "classes", "images", "palettes", "pipeline"))
 
@@ -70,6 +71,12 @@ def networks_of(profile, run_id) -> tuple[str, ...]:
     if stage == "tables" and re.fullmatch(r"table_[2-8]", row):
         records = paper.records(int(row[-1]))
         return tuple(dict.fromkeys(name for record in records for name in (record.spec, record.madds_spec)))
+    if run_id == "beyond/cost_by_stage":
+        tables = map(int, plan.all_parameters["tables"].split())
+        return tuple(dict.fromkeys(record.spec for table in tables for record in paper.records(table)))
+    if run_id == "beyond/edges":
+        evaluated = [networks_of(profile, other) for other in profile.runs if other.startswith("evaluate/")]
+        return tuple(dict.fromkeys(name for names in evaluated for name in names))
     named = [value for value in plan.all_parameters.values() if value in _NAMES]
     if named:
         return tuple(named)
@@ -82,10 +89,10 @@ def sources(profile, run_id) -> list:
     stage = run_id.split("/")[0]
     found = {path for pattern in CODE[stage] for path in _LIBRARY.glob(pattern)}
     found -= _other_data_sets(profile.runs[run_id].all_parameters.get("dataset"))
-    if stage in _NETWORK_STAGES:
+    if _builds(run_id):
         found |= {_MODELS / name for name in ("__init__.py", "build.py", "weights.py", "blocks.py")}
         found |= _network_files(run_id, networks_of(profile, run_id))
-    if stage in ("tables", "figures", "beyond"):
+    if stage in ("tables", "figures") or run_id == "beyond/cost_by_stage":
         found.add(_MODELS / "cost.py")
     if stage == "tables":
         row = run_id.split("/")[1]
@@ -95,8 +102,12 @@ def sources(profile, run_id) -> list:
 
 def settings(profile, run_id) -> str:
     """What else than files a run's result depends on: its parameters and the specs of its networks."""
-    names = networks_of(profile, run_id) if run_id.split("/")[0] in _NETWORK_STAGES else ()
+    names = networks_of(profile, run_id) if _builds(run_id) else ()
     return str([sorted(profile.runs[run_id].parameters.items()), [specs.get(name).to_json() for name in names]])
+
+
+def _builds(run_id):
+    return run_id.split("/")[0] in _NETWORK_STAGES or run_id in _NETWORK_PAGES
 
 
 def drawn_from(profile, run_id) -> list[str]:

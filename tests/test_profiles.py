@@ -38,9 +38,9 @@ def depending_on(plan, file):
 @pytest.mark.parametrize("name", sorted(path.stem for path in profiles.FOLDER.glob("*.yaml")))
 def test_every_profile_loads_and_gives_a_page_to_every_table_and_figure(name):
     plan = profiles.load(name)
-    pages = {f"{folder}/{path.stem}" for folder in ("tables", "figures")
+    pages = {f"{folder}/{path.stem}" for folder in ("tables", "figures", "beyond")
              for path in (ROOT / "notebooks" / folder).glob("*.ipynb")}  # fmt: skip
-    assert len(pages) >= 12 and pages <= set(plan.runs)
+    assert len(pages) >= 17 and pages <= set(plan.runs)
     for run_id in pages:
         if "profile" in plan.runs[run_id].all_parameters:
             assert plan.runs[run_id].parameters["profile"] == name
@@ -82,7 +82,7 @@ def test_a_network_s_own_spec_is_a_setting_of_its_runs(monkeypatch):
     monkeypatch.setitem(specs._BY_NAME, name, specs.mosaic(d=65))
     changed = {run_id for run_id in plan.runs if dependencies.settings(plan, run_id) != before[run_id]}
     tables = {f"tables/table_{t}" for t in paper.TABLES if name in {record.spec for record in paper.records(t)}}
-    assert changed == {"train/minicity", "evaluate/minicity", "export/minicity"} | tables
+    assert changed == {"train/minicity", "evaluate/minicity", "export/minicity", "beyond/edges"} | tables
 
 
 @pytest.mark.slow
