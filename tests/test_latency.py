@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from mosaiclib.latency import delegates, host, worker
+from mosaiclib.latency import delegates, host, rounds, worker
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_a_bench_measures_in_processes_of_its_own(tiny_file, tmp_path):
     assert builtin.std_ms == pytest.approx(np.std(np.mean(times, 1), ddof=1))
     assert builtin.median_ms == pytest.approx(np.median(times)) and builtin.p90_ms <= np.max(times)
     assert all(m.agreement_percent == 100 and m.memory_mb < m.peak_memory_mb for m in measured)
-    assert builtin.machine and builtin.conditions["load_1min"] >= 0 and builtin.conditions["governor"]
+    assert "governor" in builtin.machine and builtin.conditions["load_1min"][0] >= 0
 
 
 def test_a_killed_bench_keeps_what_it_has_and_goes_on(tiny_file, tmp_path):
@@ -85,10 +85,9 @@ def test_a_killed_bench_keeps_what_it_has_and_goes_on(tiny_file, tmp_path):
     process.kill()
     process.wait()
     kept = log.read_text().count("times_ms")
-    assert 1 <= kept < 4 and sum(m.n for m in host.show(log)) == kept
+    assert 1 <= kept < 4 and sum(m.n for m in rounds.show(log)) == kept
     log.write_text(log.read_text() + '{"turn": 1, "fi')  # as a kill may leave it
-    assert sum(m.n for m in host.show(log)) == kept
-    log.write_text(log.read_text().rpartition("\n")[0] + "\n")
+    assert sum(m.n for m in rounds.show(log)) == kept
     first = next(line for line in log.read_text().splitlines() if "times_ms" in line)
     assert [(m.kernels, m.n) for m in host.resume(log)] == [("builtin", 2), ("xnnpack", 2)]
     assert first in log.read_text() and log.read_text().count("times_ms") == 4

@@ -69,17 +69,34 @@ def bench(
     log: Annotated[Path | None, typer.Option(help="A new log; without it, one in reports/bench.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the bench that wrote this log.")] = None,
     show: Annotated[Path | None, typer.Option(help="Print what this log holds so far, and run nothing.")] = None,
+    android: Annotated[bool, typer.Option("--android", help="On a phone that adb reaches, not here.")] = False,
+    serial: Annotated[str | None, typer.Option(help="Which phone, where there are several.")] = None,
+    tool: Annotated[str | None, typer.Option(help="benchmark_model for the phone: its path, or download.")] = None,
+    configuration: Annotated[
+        list[str] | None,
+        typer.Option(help="On a phone: cpu1, cpu4, xnnpack1, xnnpack4, gpu, nnapi, hexagon, edgetpu; repeatable."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ):
-    """Times .tflite files on this machine, with a verdict on what ran them. Exit status 1 if one failed."""
-    from mosaiclib.latency import host
+    """Times .tflite files here or on a phone, with a verdict on what ran them. Exit status 1 if one failed."""
+    from mosaiclib.data import fetch
+    from mosaiclib.latency import android as phones
+    from mosaiclib.latency import host, rounds
 
     if sum(map(bool, (files, resume, show))) != 1:
         raise ValueError("Name .tflite files to time, or a log to --resume or to --show.")
     if show:
-        measured = host.show(show)
+        measured = rounds.show(show)
+    elif resume and rounds.read(resume)[0]["bench"].get("android"):
+        measured = phones.resume(resume, serial, _progress(resume))
     elif resume:
         measured = host.resume(resume, progress=_progress(resume))
+    elif android:
+        log, chosen = _new_log(log), configuration or ([] if delegate else list(phones.CONFIGURATIONS))
+        binary = phones.find_tool(tool, fetch.data_folder() / "android")
+        measured = phones.bench(
+            files, binary, chosen, processes, runs, serial, delegate or (), log=log, progress=_progress(log)
+        )
     else:
         log = _new_log(log)
         measured = host.bench(

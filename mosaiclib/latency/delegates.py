@@ -32,7 +32,7 @@ def of_log(log, asked):
 
     asked: the delegate as the tool names it (GPU, NNAPI, Hexagon, XNNPACK, EXTERNAL), or None.
     """
-    if log.failure or log.inference is None:
+    if log.failure:
         return "failed"
     if not asked:
         return "implicit" if log.created or log.replaced or log.applied else "none"
@@ -52,9 +52,9 @@ def counted(log, asked):
     Where several lines say it, the most sceptical one counts.
     """
     found = []
-    named = [line for line in log.replaced if _same(line.delegate, asked)]
-    if named:
-        found.append((sum(line.replaced for line in named), sum(line.total for line in named)))
+    for lines in (log.replaced, log.claimed):
+        if named := [line for line in lines if _same(line.delegate, asked)]:
+            found.append((sum(line.replaced for line in named), sum(line.total for line in named)))
     if log.gpu_split and _same(GPU, asked):
         found.append((log.gpu_split[0], sum(log.gpu_split)))
     return min(found, key=lambda rt: rt[0] / max(rt[1], 1), default=None)

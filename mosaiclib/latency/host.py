@@ -9,7 +9,6 @@ import importlib.util
 import json
 import os
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,11 +20,11 @@ import numpy as np
 
 from mosaiclib import provenance
 from mosaiclib.latency import delegates as verdicts
-from mosaiclib.latency import measurement
+from mosaiclib.latency import rounds
 from mosaiclib.latency.measurement import Measurement, as_rows
 from mosaiclib.latency.worker import COMPILED, KERNELS, RUNTIMES
 
-__all__ = ["Measurement", "as_rows", "bench", "installed_runtimes", "machine", "resume", "show"]
+__all__ = ["Measurement", "as_rows", "bench", "installed_runtimes", "machine", "resume"]
 
 TIMEOUT_S = 600
 DELEGATES = {"xnnpack": verdicts.XNNPACK, "gpu": verdicts.GPU}
@@ -52,13 +51,14 @@ def bench(files, runtimes, kernels=("xnnpack", "builtin"), threads=(1,), process
     asked = {"files": [str(file) for file in files], "runtimes": [*runtimes], "kernels": [*kernels],
              "threads": [*threads], "processes": processes, "runs": runs, "warmup": warmup,
              "delegates": [str(delegate) for delegate in delegates]}  # fmt: skip
-    setups = _setups(asked)
-    graphs = {file: _child({"file": file}, cancelled) for file in asked["files"]}
-    if None in graphs.values():
+    setups, graphs = _setups(asked), _inspected(asked, cancelled)
+    if graphs is None:
         return []
+    errors = {file: graph["error"] for file, graph in graphs.items() if "error" in graph}
+    header = {"bench": asked, "setups": setups, "machine": _machine_text(), "errors": errors, "graphs": graphs}
     if log:
-        measurement.append(log, {"bench": asked, "graphs": graphs, "machine": machine()})
-    return _rounds(asked, setups, graphs, {}, log, progress, cancelled)
+        rounds.append(log, header)
+    return _take(header, [], log, progress, cancelled)
 
 
 def resume(log, progress=None, cancelled=None):
@@ -66,18 +66,13 @@ def resume(log, progress=None, cancelled=None):
 
     Raises ValueError where a file has changed since.
     """
-    first, *lines = measurement.read(log)
-    asked, setups = first["bench"], _setups(first["bench"])
-    graphs = {file: _child({"file": file}, cancelled) for file in asked["files"]}
-    if changed := [file for file, graph in graphs.items() if graph != first["graphs"][file]]:
-        raise ValueError(f"{changed[0]} is not the file that {log} began with: start a new bench.")
-    return _rounds(asked, setups, graphs, _answers(lines), log, progress, cancelled)
-
-
-def show(log):
-    """What a log holds so far, as [Measurement]; nothing is run."""
-    first, *lines = measurement.read(log)
-    return _summaries(_setups(first["bench"]), first["graphs"], _answers(lines), first["machine"])
+    header, *lines = rounds.read(log)
+    graphs = _inspected(header["bench"], cancelled)
+    for file in graphs or ():
+        if graphs[file] != header["graphs"][file]:
+            raise ValueError(f"{file} is not the file that {log} began with: start a new bench.")
+    rounds.mend(log)
+    return _take(header, lines, log, progress, cancelled)
 
 
 def machine():
@@ -87,6 +82,17 @@ def machine():
     except OSError:
         governor = "not readable"
     return provenance.machine() | {"governor": governor}
+
+
+def _machine_text():
+    on = machine()
+    return f"{on['cpu']}, {on['cores']} cores, {on['os']}, governor {on['governor']}"
+
+
+def _inspected(asked, cancelled):
+    """{file: what its graph is, or its error}, each read in a process of its own; None where cancelled."""
+    graphs = {file: _child({"file": file}, cancelled) for file in asked["files"]}
+    return None if None in graphs.values() else graphs
 
 
 def _setups(asked):
@@ -106,48 +112,26 @@ def _setups(asked):
     return setups
 
 
-def _rounds(asked, setups, graphs, answers, log, progress, cancelled):
-    turns = [
-        (turn, setup)
-        for turn in range(asked["processes"])
-        for setup in setups
-        if "error" not in graphs[setup["file"]] and turn >= len(answers.get(_key(setup), ()))
-    ]
+def _take(header, lines, log, progress, cancelled):
+    asked = header["bench"]
     with tempfile.TemporaryDirectory() as folder:
         outputs = {}
-        for turn, setup in progress(turns) if progress else turns:
-            found = answers.setdefault(_key(setup), [])
-            if any("error" in answer for answer in found):
-                continue
-            output = Path(folder) / f"{len(outputs)}.npy"
-            answer = _child(_task(setup, asked, None if found else output), cancelled)
-            if answer is None:
-                break
-            if not found and "error" not in answer:
-                first = outputs.setdefault(setup["file"], output)
-                answer["agreement_percent"] = _agreement(np.load(first), np.load(output))
-            found.append(answer)
-            if log:
-                measurement.append(log, {"turn": turn, **setup, **answer})
-    return _summaries(setups, graphs, answers, machine())
 
+        def run(setup, first):
+            output = str(Path(folder) / f"{len(outputs)}.npy")
+            library = setup["delegate"] if setup["kernels"] == "external" else None
+            task = setup | {"delegate": library, "warmup": asked["warmup"], "runs": asked["runs"]}
+            answer = _child(task | ({"output": output} if first else {}), cancelled)
+            if answer is None or "error" in answer:
+                return answer
+            if first:
+                reference = outputs.setdefault(setup["file"], output)
+                answer["agreement_percent"] = _agreement(np.load(reference), np.load(output))
+                outputs[output] = output
+            graph = header["graphs"][setup["file"]]
+            return answer | {"verdict": _verdict(setup, graph, answer), "note": _note(answer)}
 
-def _task(setup, asked, output):
-    library = setup["delegate"] if setup["kernels"] == "external" else None
-    return setup | {"delegate": library, "warmup": asked["warmup"], "runs": asked["runs"]} | (
-        {"output": str(output)} if output else {}
-    )  # fmt: skip
-
-
-def _key(setup):
-    return json.dumps([setup[name] for name in ("file", "runtime", "kernels", "delegate", "threads")])
-
-
-def _answers(lines):
-    answers = {}
-    for line in lines:
-        answers.setdefault(_key(line), []).append(line)
-    return answers
+        return rounds.take(header, run, lines, log, progress)
 
 
 def _agreement(one, other):
@@ -192,23 +176,6 @@ def _said(stderr):
     created = re.findall(r"Created TensorFlow Lite (\S+) delegate", stderr)
     adapter = re.search(r"Selected adapter: (.*)", stderr)
     return {"created": sorted(set(created)), "adapter": adapter[1] if adapter else None}
-
-
-def _summaries(setups, graphs, answers, on):
-    found = []
-    for setup in setups:
-        graph = graphs[setup["file"]]
-        own = [graph] if "error" in graph else answers.get(_key(setup))
-        if own:
-            loads = [answer["load"] for answer in own if "load" in answer]
-            conditions = {"governor": on["governor"], "load_1min": round(statistics.fmean(loads), 2) if loads else None}
-            found.append(measurement.summary(
-                setup, own, None if "error" in own[-1] else _verdict(setup, graph, own[0]),
-                note=_note(own[0]), agreement_percent=own[0].get("agreement_percent"),
-                machine=f"{on['cpu']}, {on['cores']} cores, {on['os']}",
-                conditions=conditions,
-            ))  # fmt: skip
-    return found
 
 
 def _verdict(setup, graph, answer):

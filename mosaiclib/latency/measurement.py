@@ -1,6 +1,5 @@
-"""One measurement, what it is made of, and the log that keeps it."""
+"""One measurement, and what it is made of."""
 
-import json
 import statistics
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,11 +17,12 @@ class Measurement:
     inferences where each is known, else of the runs' means. init_ms, first_ms, warmup_ms: medians over runs
     of the time to load the graph, the first inference, and the mean of those to warm up. memory_mb: by how
     much the process grew at its peak since before the graph was loaded; peak_memory_mb: the whole process.
-    kernels: what was asked for: "reference", "builtin" (optimised kernels, no delegate), "xnnpack", "gpu",
-    "external"; on a phone the name of a configuration. delegate: the delegate that was asked for, or None.
-    verdict: what ran it, see `delegates`. n: benchmark runs that answered. agreement_percent: how many of
+    n: benchmark runs that answered. kernels: what was asked for: "reference", "builtin" (no delegate),
+    "xnnpack", "gpu", "external"; on a phone the name of a configuration. delegate: the delegate asked for.
+    verdict: what ran it, see `delegates`, and unknown where the runs differ. agreement_percent: how many of
     the output's pixels have the class that the file's first configuration found. machine: CPU or phone.
-    conditions: what may have disturbed it (load, governor; temperatures). note: a sentence if one is due.
+    conditions: {name: [lowest, highest]} of what may have disturbed it: load, temperatures, thermal status.
+    note: a sentence if one is due.
     """
 
     model: str
@@ -49,25 +49,28 @@ class Measurement:
     note: str = ""
 
 
-def summary(setup, answers, verdict, **more) -> Measurement:
+def summary(setup, answers, machine) -> Measurement:
     """The measurement that benchmark runs' answers make; `failed` where one of them has an error.
 
-    setup: the fields that say what was timed. answers: [{"times_ms": [...] or "mean_ms", ...}].
+    setup: the fields that say what was timed. answers: [{"verdict", "times_ms": [...] or "mean_ms", ...}].
     """
     errors = [answer["error"] for answer in answers if "error" in answer]
     model = Path(setup["file"]).stem
+    conditions = _ranges([answer.get("conditions", {}) for answer in answers])
+    known = {"machine": machine, "conditions": conditions, **setup}
     if errors:
-        return Measurement(model, version=None, verdict="failed", n=0, **setup, **more | {"note": errors[0]})
+        return Measurement(model, version=None, verdict="failed", n=0, note=errors[0], **known)
     means = [answer.get("mean_ms") or statistics.fmean(answer["times_ms"]) for answer in answers]
     each = [ms for answer in answers for ms in answer.get("times_ms", ())] or means
     mean, std = statistics.fmean(means), statistics.stdev(means) if len(means) > 1 else 0.0
-    notes = [more.pop("note", "")]
+    notes = list(dict.fromkeys(answer["note"] for answer in answers if answer.get("note")))
     if std > WIDE_SPREAD * mean:
         notes.append(f"the spread is too wide to compare closely: {std / mean:.0%} of the mean")
+    verdicts = {answer["verdict"] for answer in answers}
     return Measurement(
         model,
         version=answers[0].get("version"),
-        verdict=verdict,
+        verdict=verdicts.pop() if len(verdicts) == 1 else "unknown",
         n=len(answers),
         mean_ms=mean,
         median_ms=float(np.median(each)),
@@ -75,10 +78,18 @@ def summary(setup, answers, verdict, **more) -> Measurement:
         std_ms=std,
         **{name: _middle(answers, name) for name in ("init_ms", "first_ms", "warmup_ms", "memory_mb")},
         peak_memory_mb=max((a["peak_memory_mb"] for a in answers if a.get("peak_memory_mb")), default=None),
-        note="; ".join(filter(None, notes)),
-        **setup,
-        **more,
+        agreement_percent=answers[0].get("agreement_percent"),
+        note="; ".join(notes),
+        **known,
     )
+
+
+def _ranges(conditions):
+    """{name: [lowest, highest]} over benchmark runs."""
+    values = {}
+    for name, value in (item for one in conditions for item in one.items() if item[1] is not None):
+        values.setdefault(name, []).append(value)
+    return {name: [min(found), max(found)] for name, found in values.items()}
 
 
 def _middle(answers, name):
@@ -89,35 +100,3 @@ def _middle(answers, name):
 def as_rows(measurements):
     """The measurements as plain dicts, for JSON and tables."""
     return [asdict(measurement) for measurement in measurements]
-
-
-# === The log: one line of JSON per benchmark run, written when it has ended ===
-
-
-def append(log, line):
-    """Adds a line, so that a killed bench keeps what it has."""
-    log = Path(log)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with open(log, "a", encoding="utf-8") as stream:
-        stream.write(json.dumps(line, allow_nan=False) + "\n")
-
-
-def read(log):
-    """The lines of a log: what was asked for, then one dict per benchmark run.
-
-    A last line that a kill cut short is left out. Raises ValueError for a file that is no such log.
-    """
-    try:
-        text = Path(log).read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise ValueError(f"{log} is not the log of a bench.") from None
-    lines = []
-    for number, line in enumerate(text.splitlines(keepends=True)):
-        try:
-            lines.append(json.loads(line))
-        except json.JSONDecodeError:
-            if line.endswith("\n"):
-                raise ValueError(f"{log} is not the log of a bench: line {number + 1} is not JSON.") from None
-    if not lines or not isinstance(lines[0], dict) or "bench" not in lines[0]:
-        raise ValueError(f"{log} is not the log of a bench: its first line does not say what was asked for.")
-    return lines

@@ -55,7 +55,7 @@ def measure(file, runtime, kernels, threads, warmup, runs, delegate=None, output
 
     delegate: the library of an external delegate. output: a file for the last output, as .npy.
     """
-    load, started = os.getloadavg()[0], None
+    load = os.getloadavg()[0]
     module = importlib.import_module(RUNTIMES[runtime][0])
     before = psutil.Process().memory_info().rss
     content = Path(file).read_bytes()
@@ -85,7 +85,7 @@ def measure(file, runtime, kernels, threads, warmup, runs, delegate=None, output
         "times_ms": times[warmup:],
         "memory_mb": max(0, peak - before) / 2**20,
         "peak_memory_mb": peak / 2**20,
-        "load": load,
+        "conditions": {"load_1min": round(load, 2)},
         **graph.delegation(file),
     }
 

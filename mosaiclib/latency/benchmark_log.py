@@ -1,0 +1,196 @@
+"""What TFLite's benchmark tools print, read as a grammar of their own format strings.
+
+Sources: LiteRT's tflite/tools/benchmark (benchmark_model.cc, benchmark_tflite_model.cc), tflite/core/
+subgraph.cc, delegates/gpu/common/model_builder.cc, litert/tools/benchmark_litert_model.h, and the wording
+of their older releases. benchmark_model prints microseconds, benchmark_litert_model milliseconds; here all
+is ms and MB. Lines that are none of these are left alone.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+# Flags that an older tool may not know without measuring something else.
+HARMLESS = ("--result_file_path", "--report_peak_memory_footprint")
+
+
+@dataclass
+class Stats:
+    """Latencies of one series of inferences, in ms. What the tool did not print is None."""
+
+    count: int | None = None
+    mean_ms: float | None = None
+    std_ms: float | None = None
+    min_ms: float | None = None
+    max_ms: float | None = None
+    median_ms: float | None = None
+    p95_ms: float | None = None
+
+
+@dataclass
+class Applied:
+    """The tool's word on a delegate: extent is "completely", "partially" (in so many kernels) or "not"."""
+
+    name: str
+    extent: str
+    kernels: int | None = None
+
+
+@dataclass
+class Replaced:
+    """The runtime's word: so many of a subgraph's operations went to a delegate."""
+
+    delegate: str
+    replaced: int
+    total: int
+
+
+@dataclass
+class Log:
+    """One run of a benchmark tool. failure: why there is no result, as one sentence, or None.
+
+    replaced: what the interpreter says; claimed: what delegates say of themselves. gpu_split: operations on
+    the GPU and on the CPU. created: delegates that the runtime made, asked for or not. backend: of the GPU
+    delegate, the last one that it tried.
+    """
+
+    inference: Stats | None = None
+    warmup: Stats | None = None
+    init_ms: float | None = None
+    first_ms: float | None = None
+    memory_mb: float | None = None
+    peak_memory_mb: float | None = None
+    applied: list[Applied] = field(default_factory=list)
+    replaced: list[Replaced] = field(default_factory=list)
+    claimed: list[Replaced] = field(default_factory=list)
+    gpu_split: tuple[int, int] | None = None
+    created: list[str] = field(default_factory=list)
+    backend: str | None = None
+    unknown_flags: list[str] = field(default_factory=list)
+    failure: str | None = None
+
+
+def parse(text) -> Log:
+    """Reads the merged output of one run, plain or as logcat shows it."""
+    log, series = Log(), []
+    for line in text.splitlines():
+        said = _PREFIX.sub("", line).strip()
+        for pattern, take in _GRAMMAR:
+            if match := pattern.search(said):
+                take(log, series, match)
+                break
+    if series:
+        log.warmup = series[0]
+    if len(series) > 1:
+        log.inference = series[1]
+    if harmful := [flag for flag in log.unknown_flags if flag.partition("=")[0] not in HARMLESS]:
+        log.failure = f"The benchmark tool does not know {' '.join(harmful)}: it measured something else."
+    elif log.failure is None and (log.inference is None or log.inference.mean_ms is None):
+        log.failure = "The benchmark tool ended without a result."
+    return log
+
+
+# === Lines ===
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_PREFIX = re.compile(
+    r"^(?:\x1b\[[\d;]*m)*"
+    r"(?:(?:\d{4}-)?\d\d-\d\d \d\d:\d\d:\d\d\.\d+\s+)?"  # logcat: date and time,
+    r"(?:\d+\s+\d+\s+[VDIWEFA]\s+\S+\s*:\s|[VDIWEFA]/[^(:]+(?:\(\s*\d+\))?:\s)?"  # process, severity and tag
+    r"(?:(?:INFO|VERBOSE|WARN|WARNING|ERROR|FATAL): )?"
+    r"(?:\[[\w./]+:\d+\] |[IWEF]\d{4} \S+ +\d+ [\w./]+:\d+\] )?"
+)
+
+
+def _stats(log, series, match):
+    values = {key: float(value) for key, value in re.findall(rf"(\w+)=({_NUMBER})", match[0])}
+    mean = values.get("avg", values.get("curr") if values["count"] == 1 else None)
+    named = {"mean": mean, **{name: values.get(name) for name in ("std", "min", "max", "median", "p95")}}
+    series.append(Stats(int(values["count"]), **{f"{k}_ms": None if v is None else v / 1e3 for k, v in named.items()}))
+
+
+def _timings(log, series, match):
+    found = {name: float(value) / 1e3 for name, value in match.groupdict().items() if value is not None}
+    log.init_ms, log.first_ms = found["init"], found.get("first", log.first_ms)
+    while len(series) < 2:
+        series.append(Stats())
+    for stats, mean in zip(series, (found["warmup"], found["inference"]), strict=False):
+        stats.mean_ms = mean if stats.mean_ms is None else stats.mean_ms
+
+
+def _compiled(log, series, match):
+    """A line of benchmark_litert_model, which prints ms."""
+    while len(series) < 2:
+        series.append(Stats())
+    stats, value = series[match["what"] == "Inference"], float(match["value"])
+    if match["which"] == "first":
+        log.first_ms = value
+    else:
+        setattr(stats, {"avg": "mean_ms"}.get(match["which"], f"{match['which']}_ms"), value)
+    if match["runs"]:
+        stats.count = int(match["runs"])
+
+
+def _applied(log, series, match):
+    kernels = match["kernels"]
+    log.applied.append(Applied(match["name"], match["extent"], int(kernels) if kernels else None))
+
+
+def _replaced(log, series, match):
+    log.replaced.append(Replaced(match["name"], int(match["r"]), int(match["t"])))
+
+
+def _claimed(log, series, match):
+    log.claimed.append(Replaced(match["name"].removesuffix(" delegate"), int(match["r"]), int(match["t"])))
+
+
+def _split(log, series, match):
+    log.gpu_split = int(match["gpu"]), int(match["cpu"])
+
+
+def _failed(log, series, match):
+    reason = match[0].rstrip(".")
+    log.failure = f"{reason}." if log.failure is None else log.failure  # the first says most
+
+
+def _set(name, scale=1):
+    return lambda log, series, match: setattr(log, name, float(match["value"]) * scale)
+
+
+_GRAMMAR = [(re.compile(pattern.replace("NUMBER", _NUMBER)), take) for pattern, take in (
+    (r"^count=NUMBER(?: \w+=NUMBER)*$", _stats),
+    (r"^Inference timings in us: Init: (?P<init>NUMBER), First inference: (?P<first>NUMBER), "
+     r"Warmup \(avg\): (?P<warmup>NUMBER), Inference \(avg\): (?P<inference>NUMBER)", _timings),
+    (r"^Average inference timings in us: Warmup: (?P<warmup>NUMBER), Init: (?P<init>NUMBER), "
+     r"(?:Inference|no stats): (?P<inference>NUMBER)", _timings),
+    (r"^Initialized session in (?P<value>NUMBER)ms", _set("init_ms")),
+    (r"^Memory footprint delta from the start of the tool \(MB\): init=NUMBER overall=(?P<value>NUMBER)",
+     _set("memory_mb")),
+    (r"^Peak memory footprint \(MB\): init=NUMBER overall=(?P<value>NUMBER)", _set("memory_mb")),
+    (r"^Overall peak memory footprint \(MB\) via periodic monitoring: (?P<value>NUMBER)", _set("peak_memory_mb")),
+    (r"^Explicitly applied (?P<name>.+) delegate, and the model graph will be (?P<extent>completely|partially) "
+     r"executed by the delegate(?: w/ (?P<kernels>\d+) delegate kernels)?", _applied),
+    (r"^Applied (?P<name>.+) delegate, and the model graph will be (?P<extent>completely|partially) "
+     r"executed w/ the delegate(?P<kernels>)", _applied),
+    (r"^Though (?P<name>.+) delegate is explicitly applied, the model graph will (?P<extent>not) be "
+     r"executed by the delegate(?P<kernels>)", _applied),
+    (r"Replacing (?P<r>\d+) out of (?P<t>\d+) node\(s\) with delegate \((?P<name>[^)]*)\) node",
+     _replaced),
+    (r"(?P<name>[\w .-]*?[\w.-]): (?P<r>\d+) nodes delegated out of (?P<t>\d+) nodes", _claimed),
+    (r"^(?:First )?(?P<gpu>\d+) operations will run on the GPU, and the remaining (?P<cpu>\d+)", _split),
+    (r"^No operations will run on the GPU, and all (\d+)",
+     lambda log, series, match: setattr(log, "gpu_split", (0, int(match[1])))),
+    (r"Created TensorFlow Lite (?:(\S+) delegate|delegate for ([^.]+))",
+     lambda log, series, match: log.created.append(match[1] or match[2])),
+    (r"Initialized (OpenCL|OpenGL)-based API", lambda log, series, match: setattr(log, "backend", match[1])),
+    (r"Falling back to (OpenGL)", lambda log, series, match: setattr(log, "backend", match[1])),
+    (r"^Unconsumed cmdline flags: (.+)", lambda log, series, match: log.unknown_flags.extend(match[1].split())),
+    (r"^Model initialization: (?P<value>NUMBER) ms", _set("init_ms")),
+    (r"^(?P<what>Warmup|Inference) \((?P<which>first|avg|min|max|std)\):\s+(?P<value>NUMBER)(?: ms)?"
+     r"(?: \((?P<runs>\d+) runs\))?", _compiled),
+    (r"^Overall footprint:\s+(?P<value>NUMBER)", _set("memory_mb")),
+    (r"^Peak memory:\s+(?P<value>NUMBER)", _set("peak_memory_mb")),
+    (r"^(?:Failed to (?:apply .+ delegate|load model|initialize (?:the interpreter|model loader)|allocate tensors"
+     r"|set thread number|parse flag).*|Disallowed CPU fallback detected.*|CANNOT LINK EXECUTABLE.*"
+     r"|(?:Segmentation fault|Aborted|Killed|Illegal instruction)\b.*)", _failed),
+    (r"^Benchmarking failed.*", _failed),
+)]  # fmt: skip

@@ -1,0 +1,156 @@
+"""A phone that is a folder: a program called `adb` on PATH runs its shell commands here, in a place of their own."""
+
+import json
+import os
+import stat
+import sys
+
+import pytest
+
+from mosaiclib.latency import android, rounds
+
+ADB = r'''#!{python}
+import os, pathlib, re, shutil, subprocess, sys
+root = pathlib.Path({root!r})
+calls = root / "calls"
+calls.open("a").write(repr(sys.argv[1:]) + "\n")
+arguments = sys.argv[1:]
+if arguments[0] == "devices":
+    print("* daemon started successfully\nList of devices attached\n" + (root / "devices").read_text())
+    sys.exit()
+serial, verb, *rest = arguments[1:]
+if (root / "unplugged").exists():
+    sys.exit(f"error: device '{{serial}}' not found")
+here = lambda text: text.replace("/data/local/tmp", str(root / "tmp"))
+if verb == "push":
+    shutil.copy(rest[0], here(rest[1]))
+    print(f"{{rest[0]}}: 1 file pushed")
+if verb == "shell":
+    done = subprocess.run(["sh", "-c", here(rest[0])], text=True, capture_output=True,
+                          env={{**os.environ, "PATH": f"{{root / 'bin'}}:/usr/bin:/bin", "FAKE_ROOT": str(root)}})
+    if (root / "unplugged").exists():
+        sys.exit()  # the connection breaks in the middle: neither output nor a status comes
+    sys.stdout.write(done.stdout)
+'''  # fmt: skip
+
+GETPROP = """#!/bin/sh
+echo "[ro.product.manufacturer]: [Google]"
+echo "[ro.product.model]: [Pixel 4]"
+echo "[ro.board.platform]: [msmnile]"
+echo "[ro.build.version.release]: [13]"
+echo "[ro.product.cpu.abi]: [arm64-v8a]"
+"""
+DUMPSYS = """#!/bin/sh
+echo dumped >> $FAKE_ROOT/dumped
+case $1 in
+  battery) echo "  level: 80"; echo "  temperature: 312" ;;
+  thermalservice)
+    if [ -f $FAKE_ROOT/hot ]; then rm $FAKE_ROOT/hot; echo "Thermal Status: 2"; else echo "Thermal Status: 0"; fi
+    echo "	Temperature{mValue=41.5, mType=0, mName=cpu-0-0-usr, mStatus=0}"
+    echo "	Temperature{mValue=99.0, mType=8, mName=other, mStatus=0}" ;;
+esac
+"""
+TOOL = """#!/bin/sh
+echo run >> $FAKE_ROOT/runs
+[ "$(wc -l < $FAKE_ROOT/runs)" = "$(cat $FAKE_ROOT/unplug_at 2>/dev/null)" ] && touch $FAKE_ROOT/unplugged
+case "$*" in
+  *use_gpu*) echo "INFO: Explicitly applied GPU delegate, and the model graph will be partially executed by the \
+delegate w/ 2 delegate kernels."
+    echo "VERBOSE: Replacing 96 out of 100 node(s) with delegate (TfLiteGpuDelegateV2) node, yielding 4 partitions." ;;
+  *use_hexagon*) echo "ERROR: Failed to apply Hexagon delegate." >&2; echo "ERROR: Benchmarking failed." >&2; exit 1 ;;
+  *external*) echo "INFO: Explicitly applied EXTERNAL delegate, and the model graph will be completely executed by \
+the delegate." ;;
+  *use_xnnpack=true*) echo "INFO: Explicitly applied XNNPACK delegate, and the model graph will be completely \
+executed by the delegate." ;;
+esac
+echo "INFO: count=3 first=9100 curr=9 min=8 max=9100 avg=9000 std=3"
+echo "INFO: count=50 first=8000 curr=7 min=7000 max=9000 avg=8000 std=25"
+echo "INFO: Inference timings in us: Init: 1500, First inference: 9100, Warmup (avg): 9000, Inference (avg): 8000"
+for argument in "$@"; do case $argument in --result_file_path=*) printf '\\022\\005\\015\\000\\000\\360\\101' > \
+"${argument#*=}" ;; esac; done
+"""  # the result file says 30 ms
+
+
+@pytest.fixture
+def phone(tmp_path, monkeypatch):
+    """The folder of a fake phone, and adb on PATH."""
+    root = tmp_path / "phone"
+    for folder in ("bin", "tmp"):
+        (root / folder).mkdir(parents=True)
+    programs = {"getprop": GETPROP, "dumpsys": DUMPSYS, "../adb": ADB.format(python=sys.executable, root=str(root))}
+    for name, text in programs.items():
+        (root / "bin" / name).write_text(text)
+        (root / "bin" / name).chmod(0o755)
+    (root / "devices").write_text("FAKE1                  device product:flame model:Pixel_4\n")
+    monkeypatch.setenv("PATH", f"{root}:{os.environ['PATH']}")
+    return root
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A graph, the tool and a delegate's library to push; the fake tool looks into none of them."""
+    for name, text in (("net; rm -rf.tflite", "graph"), ("benchmark_model", TOOL), ("libvendor.so", "library")):
+        (tmp_path / name).write_text(text)
+    assert not (tmp_path / "benchmark_model").stat().st_mode & stat.S_IXUSR  # the phone makes it executable
+    return tmp_path / "net; rm -rf.tflite", tmp_path / "benchmark_model", tmp_path / "libvendor.so"
+
+
+def test_a_phone_runs_every_configuration_in_turns_and_is_left_clean(phone, files, tmp_path):
+    graph, tool, library = files
+    (phone / "hot").touch()
+    log, ways = tmp_path / "log.jsonl", ("cpu1", "cpu4", "xnnpack4", "gpu", "hexagon")
+    measured = android.bench([graph], tool, ways, processes=2, runs=50, delegates=[library], log=log, pause_s=0)
+    assert [(m.kernels, m.delegate, m.threads, m.verdict, m.n) for m in measured] == [
+        ("cpu1", None, 1, "none", 2), ("cpu4", None, 4, "none", 2), ("xnnpack4", "XNNPACK", 4, "full", 2),
+        ("gpu", "GPU", 1, "partial 96/100", 2), ("hexagon", "Hexagon", 1, "failed", 0),
+        ("external", str(library), 1, "full", 2),
+    ]  # fmt: skip
+    assert measured[4].note == "Failed to apply Hexagon delegate." and measured[4].mean_ms is None
+    # The result file is preferred to the log; what it lacks is the log's.
+    assert all((m.mean_ms, m.init_ms, m.first_ms) == (30, 1.5, 9.1) for m in measured if m.n)
+    assert measured[0].machine == "Google Pixel 4, msmnile, Android 13, arm64-v8a"
+    assert measured[0].conditions["battery_c_before"] == [31.2, 31.2]
+    assert measured[0].conditions["hottest_c_after"] == [41.5, 41.5]
+    assert measured[0].conditions["thermal_status_before"] == [0, 0]  # it waited until the phone had cooled
+    assert [json.loads(line)["turn"] for line in log.read_text().splitlines()[1:]] == [0] * 6 + [1] * 5
+    assert not any((phone / "tmp").iterdir()) and graph.exists()
+    assert [m.verdict for m in rounds.show(log)] == [m.verdict for m in measured]
+
+
+def test_a_phone_that_is_unplugged_keeps_what_it_measured(phone, files, tmp_path):
+    graph, tool, _ = files
+    (phone / "unplug_at").write_text("3")
+    log = tmp_path / "log.jsonl"
+    with pytest.raises(
+        android.PhoneGone, match=r"is gone: .*still in /data/local/tmp/mosaic-bench-.* The 2 runs that finished"
+    ):
+        android.bench([graph], tool, ["cpu1", "gpu"], processes=2, log=log, pause_s=0)
+    assert [(m.kernels, m.n) for m in rounds.show(log)] == [("cpu1", 1), ("gpu", 1)]
+    (phone / "unplugged").unlink()
+    (phone / "unplug_at").unlink()
+    assert [(m.kernels, m.n) for m in android.resume(log)] == [("cpu1", 2), ("gpu", 2)]
+
+
+@pytest.mark.parametrize(
+    ("devices", "serial", "reason"),
+    [
+        ("", None, "There is no phone: connect one"),
+        ("FAKE1 unauthorized usb:1\n", None, "allow it on the phone's screen"),
+        ("FAKE1 offline\n", None, "is offline: plug it in again"),
+        ("FAKE1 device\nFAKE2 device\n", None, "choose one of FAKE1, FAKE2 with --serial"),
+        ("FAKE1 device\n", "FAKE3", "There is no phone FAKE3: adb sees FAKE1"),
+    ],
+)
+def test_where_there_is_not_just_one_phone_it_says_what_to_do(devices, serial, reason, phone, files, mosaic):
+    (phone / "devices").write_text(devices)
+    more = ("--serial", serial) if serial else ()
+    status, out, err = mosaic("bench", files[0], "--android", "--tool", files[1], *more)
+    assert status == 1 and reason in err and len(err.splitlines()) == 1 and not out
+
+
+def test_the_command_names_what_it_needs(files, mosaic, monkeypatch, tmp_path):
+    assert "benchmark_model: give --tool its path" in mosaic("bench", files[0], "--android")[2]
+    assert "There is no file nowhere.tflite" in mosaic("bench", "nowhere.tflite", "--android", "--tool", files[1])[2]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    status, _, err = mosaic("bench", files[0], "--android", "--tool", files[1])
+    assert status == 1 and "There is no adb here: install it" in err
