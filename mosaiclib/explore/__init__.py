@@ -9,6 +9,7 @@ if "ipykernel" in sys.modules:  # before TensorFlow is loaded, which would greet
 
 from mosaiclib.explore.bend import design
 from mosaiclib.explore.designs import Design
+from mosaiclib.explore.ranking import compare
 from mosaiclib.explore.see import segment
 
-__all__ = ["Design", "design", "segment"]
+__all__ = ["Design", "compare", "design", "segment"]

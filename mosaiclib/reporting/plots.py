@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from matplotlib.transforms import Bbox
 
@@ -173,3 +174,23 @@ def _common(one, other):
 def _short(name, longest=36):
     """The end of a long file name, which says more than its beginning: size, output and precision."""
     return name if len(name) <= longest else f"...{name[-longest:]}"
+
+
+def scatter(points, axis):
+    """mIoU against a cost as a scatter; the artists have the ids pick-0, pick-1, ... in the order of `points`.
+
+    points: {x, miou_percent, kind (of MARKS)}. axis: what x is, with its unit.
+    """
+    figure = Figure(figsize=(7.2, 4.2))
+    axes = figure.add_subplot()
+    for number, point in enumerate(points):
+        marker, colour = MARKS[point["kind"]]
+        filled = "none" if point["kind"] == "other" else colour
+        axes.plot(point["x"], point["miou_percent"], marker, color=colour, markerfacecolor=filled, alpha=0.8,
+                  markeredgewidth=1.6, markersize=15 if marker == "*" else 8, gid=f"pick-{number}")  # fmt: skip
+    axes.set(xscale="log", xlabel=f"{axis} (logarithmic)", ylabel="mIoU, %")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
+    axes.margins(0.06)
+    return figure
