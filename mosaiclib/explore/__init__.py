@@ -8,8 +8,9 @@ if "ipykernel" in sys.modules:  # before TensorFlow is loaded, which would greet
     native_messages.filter_stderr()
 
 from mosaiclib.explore.bend import design
+from mosaiclib.explore.clock import measure
 from mosaiclib.explore.designs import Design
 from mosaiclib.explore.ranking import compare
 from mosaiclib.explore.see import segment
 
-__all__ = ["Design", "compare", "design", "segment"]
+__all__ = ["Design", "compare", "design", "measure", "segment"]

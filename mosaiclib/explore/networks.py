@@ -69,11 +69,18 @@ def load(weights) -> Network:
         if path is None:
             raise ValueError(f"{weights} is not here: `mosaic data fetch mlperf` gets it.")
         return _released(weights, path)
-    path = _absolute(weights)
-    if not path.exists():
-        raise ValueError(f"{weights} does not exist: name a weights folder or a .tflite file.")
+    path = path_of(weights)
     changed = (path / WEIGHTS_FILE if path.is_dir() else path).stat().st_mtime_ns
     return _folder(path, changed) if path.is_dir() else _file(path, changed)
+
+
+def path_of(weights) -> Path:
+    """A path as given, or below the repository, whatever folder the notebook runs in. Raises ValueError for neither."""
+    path = Path(weights).expanduser()
+    path = path if path.exists() else ROOT / path
+    if not path.exists():
+        raise ValueError(f"{weights} does not exist: name a weights folder or a .tflite file.")
+    return path.resolve()
 
 
 @lru_cache(maxsize=2)
@@ -129,9 +136,3 @@ def _shown(folder):
 
 def _relative(path):
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
-
-
-def _absolute(weights):
-    """A path as given, or below the repository, whatever folder the notebook runs in."""
-    path = Path(weights).expanduser()
-    return path.resolve() if path.exists() else (ROOT / path).resolve()

@@ -11,7 +11,9 @@ from mosaiclib.explore.picker import Picker
 from mosaiclib.reporting import figures, paper_table, plots
 
 LABEL = {"description_width": "92px"}
-MARKS = "Diamonds: the paper's networks with MOSAIC's head; rings: its others; stars: runs from here."
+MARKS = (
+    "Diamonds: the paper's networks with MOSAIC's head; rings: its others; stars: runs from here, on their own data."
+)
 HINT = f"{MARKS} Point at one for its name; a click on a star opens its run."
 
 
