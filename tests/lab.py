@@ -141,16 +141,104 @@ class Explorer:
         """The elements of a panel that a CSS selector names."""
         return self.panel(heading).find_elements("css selector", selector)
 
-    def until(self, condition, what, patience_s=60):
+    def code(self, heading):
+        """The call that the panel says makes it."""
+        return self.all("code", heading)[-1].text
+
+    def labels(self, heading):
+        """What the pictures of a panel are said to show."""
+        return " ".join(e.get_attribute("aria-label") for e in self.all("figure[aria-label]", heading))
+
+    def until(self, condition, what, patience_s=90):
         """Waits until `condition` holds; a page that changes under it is looked at again."""
         wait(self.driver, lambda _: condition(), patience_s, what)
 
-    def type(self, path, text):
+    def click(self, element):
+        """Clicks an element, wherever on the page it is."""
+        from selenium.webdriver import ActionChains
+
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        ActionChains(self.driver).move_to_element(element).click().perform()
+
+    def press(self, key):
+        """Presses a key of `selenium.webdriver.Keys` in whatever has the focus."""
+        from selenium.webdriver import ActionChains, Keys
+
+        ActionChains(self.driver).send_keys(getattr(Keys, key)).perform()
+
+    def enter(self, element, text):
         """Replaces the text of an editable element and confirms with Enter."""
         from selenium.webdriver import ActionChains, Keys
 
-        element = self.driver.find_element("xpath", path)
-        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
-        element.click()
+        self.click(element)
         keys = ActionChains(self.driver).key_down(Keys.CONTROL).send_keys("a").key_up(Keys.CONTROL)
-        keys.send_keys(text, Keys.ENTER).perform()
+        keys.send_keys(str(text), Keys.ENTER).perform()
+
+    def turn(self, description, value):
+        """Types a value into the read-out of a slider."""
+        path = f"//label[text()='{description}']/..//*[@contenteditable]"
+        self.enter(self.driver.find_element("xpath", path), value)
+
+    def point_at(self, element):
+        """Puts the pointer on the middle of an element."""
+        from selenium.webdriver import ActionChains
+
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        ActionChains(self.driver).move_to_element(element).perform()
+
+    def pixels(self, canvas, opacity):
+        """What a canvas of the viewer shows at an opacity of 0 to 1, uint8 [H, W, 3]."""
+        import base64
+        import io
+
+        import numpy as np
+        from PIL import Image
+
+        script = """
+        const range = arguments[0].closest('.mosaic-viewer').querySelector('input[type=range]');
+        range.value = arguments[1];
+        range.dispatchEvent(new Event('input'));
+        return arguments[0].toDataURL('image/png');
+        """
+        uri = self.driver.execute_script(script, canvas, opacity)
+        return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB"))
+
+    def watch_frames(self):
+        """From now on remembers the longest time between two frames, and the size of decoded pictures."""
+        self.driver.execute_script("""
+        const decode = window.createImageBitmap;
+        window.createImageBitmap = async (blob) => {
+          const image = await decode(blob);
+          window.shownSize = [image.width, image.height];
+          return image;
+        };
+        let last = performance.now();
+        window.longestPause = 0;
+        const frame = (now) => {
+          window.longestPause = Math.max(window.longestPause, now - last);
+          last = now;
+          requestAnimationFrame(frame);
+        };
+        requestAnimationFrame(frame);
+        """)
+
+    def longest_pause_ms(self):
+        """The longest time between two frames since `watch_frames`."""
+        return self.driver.execute_script("return window.longestPause")
+
+    def run_cell(self, source):
+        """Runs a line of code in the notebook's kernel and returns what it printed."""
+        script = """
+        const done = arguments[arguments.length - 1];
+        const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+        const future = kernel.requestExecute({code: arguments[0], store_history: false});
+        let text = '';
+        future.onIOPub = (message) => { if (message.header.msg_type == 'stream') text += message.content.text; };
+        future.done.then(() => done(text));
+        """
+        self.driver.set_script_timeout(60)
+        return self.driver.execute_async_script(script, source)
+
+    def errors(self):
+        """What the browser's console holds of errors."""
+        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]

@@ -97,6 +97,7 @@ class MeasurePanel(Panel):
         self._cancelled.clear()
         self._start.disabled, self._stop.disabled, self.says.value = True, False, ""
         self.bar.value, self.measured = 0, []
+        self.show_code()  # a panel that is followed may show another design by now
         try:
             with tempfile.TemporaryDirectory() as folder:
                 self._say("Exporting the network ...")
@@ -132,7 +133,7 @@ class MeasurePanel(Panel):
         design = what if isinstance(what, Design) else getattr(what, "design", None)
         if design is not None:
             network = models.build(design.spec, design.input_size, design.classes, "classes", batch=1)
-            file = folder / f"{design.name}_{precision}.tflite"
+            file = folder / f"{design.name}_{'x'.join(map(str, design.input_size))}_{precision}.tflite"
             file.write_bytes(export.to_tflite(network, precision, _calibration(precision, design.input_size)))
             return file
         path = networks.path_of(what)
