@@ -7,13 +7,15 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 READY   := $(VENV)/installed-from-lock
 ORACLES := $(VENV)/oracles-from-lock
+JAX     := $(VENV)/jax-from-lock
 
-.PHONY: help environment report test test-browser lint lab clean
+.PHONY: help environment environment-jax report test test-browser lint lab clean
 
 help:
 	@echo "make report [PROFILE=quick|camvid]  run a profile; the report is reports/<profile>/index.html"
 	@echo "make test                           run the tests"
 	@echo "make test-browser                   the explorer in a real JupyterLab, where Chromium is installed"
+	@echo "make environment-jax                add the JAX backend to the environment (docs/distributed.md)"
 	@echo "make lab                            open the notebooks in JupyterLab"
 	@echo "make lint                           check code and notebooks"
 	@echo "make clean                          remove the environment (reports and data stay)"
@@ -28,9 +30,14 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@cp requirements.lock $@
 
+environment-jax: $(JAX)
+
+# What stands beside the main lock, because pip's resolver would refuse it or most people do not need it.
 $(ORACLES): tests/oracles.lock $(READY)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r tests/oracles.lock
-	@cp tests/oracles.lock $@
+$(JAX): requirements-jax.lock $(READY)
+$(ORACLES) $(JAX):
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@cp $< $@
 
 report: $(READY)
 	@$(BIN)/mosaic report --profile $(PROFILE)

@@ -37,7 +37,7 @@ _PICTURES = tuple(f"data/{name}.py" for name in ("augment", "classes", "images",
 CODE = {
     "data": ("data/**/*.py",),
     "pictures": ("models/pretrained/*.py", *_PICTURES, "pictures.py", "tflite.py"),
-    "train": ("data/**/*.py", "training.py", "losses.py", "evaluation.py"),
+    "train": ("data/**/*.py", "training.py", "distribution.py", "losses.py", "evaluation.py"),
     "evaluate": ("data/**/*.py", "evaluation.py", "boundary.py", "tflite.py"),
     "export": ("data/**/*.py", "export.py", "tflite.py"),
     "latency": ("latency/*.py", "tflite.py"),

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from mosaiclib import distribution
+
 
 def segmentation_loss(labels, logits, class_weights=None, dice=0.0):
     """Softmax cross-entropy, mean over the pixels whose label is not 255, plus `dice` times the soft Dice loss.
@@ -23,7 +25,7 @@ def segmentation_loss(labels, logits, class_weights=None, dice=0.0):
     if class_weights is not None:
         weights = valid * ops.take(ops.convert_to_tensor(class_weights, logits.dtype), safe)
     losses = keras.losses.sparse_categorical_crossentropy(safe, logits, from_logits=True)
-    loss = ops.sum(losses * weights) / (ops.sum(weights) + 1e-5)
+    loss = ops.sum(losses * weights) / (distribution.mean_over_devices(ops.sum(weights)) + 1e-5)
     return loss + dice * dice_loss(safe, logits, valid) if dice else loss
 
 
@@ -37,7 +39,8 @@ def dice_loss(labels, logits, valid):
     classes = logits.shape[-1]
     p = ops.softmax(logits) * valid[..., None]
     t = ops.one_hot(labels, classes) * valid[..., None]
-    shared, predicted, labelled = (ops.sum(x, axis=(0, 1, 2)) for x in (p * t, p, t))
+    sums = (ops.sum(x, axis=(0, 1, 2)) for x in (p * t, p, t))
+    shared, predicted, labelled = map(distribution.mean_over_devices, sums)
     present = ops.cast(labelled > 0, logits.dtype)
     overlap = 2 * shared / (predicted + labelled + 1e-5)
     return 1 - ops.sum(overlap * present) / (ops.sum(present) + 1e-5)

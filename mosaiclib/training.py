@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from mosaiclib import evaluation, losses
+from mosaiclib import distribution, evaluation, losses
 from mosaiclib.data.augment import Augmentation
 from mosaiclib.data.pipeline import TrainingBatches, scale_input
 from mosaiclib.models.weights import read_arrays, write_arrays
@@ -152,7 +152,7 @@ def _compile(model, recipe, steps, loss):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = recipe.batch_norm_momentum
     # On a CPU, XLA makes TensorFlow's training step five times slower; JAX cannot do without it.
-    model.compile(optimizer, loss, jit_compile=keras.backend.backend() == "jax")
+    model.compile(optimizer, distribution.prepare(model, loss), jit_compile=keras.backend.backend() == "jax")
     optimizer.build(model.trainable_variables)
 
 
@@ -169,7 +169,8 @@ def train(model, dataset, recipe, folder, report=None, stop_after=None):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     augmentation = Augmentation(recipe.crop, recipe.scale, recipe.flip, recipe.light, recipe.colour)
-    batches = TrainingBatches(dataset, recipe.train_splits, augmentation, recipe.batch_size, recipe.seed)
+    part = distribution.part_of(recipe.batch_size)
+    batches = TrainingBatches(dataset, recipe.train_splits, augmentation, recipe.batch_size, recipe.seed, part=part)
     weights = losses.class_weights(dataset, recipe.class_balance, recipe.train_splits) if recipe.class_balance else None
     loss = partial(losses.segmentation_loss, class_weights=weights, dice=recipe.dice)
     if recipe.frozen_batch_norm:
@@ -181,6 +182,7 @@ def train(model, dataset, recipe, folder, report=None, stop_after=None):
     if session.epoch < last:
         # The batches are shuffled by their own seed; Keras would shuffle them again with a random state of its own.
         model.fit(batches, initial_epoch=session.epoch, epochs=last, verbose=0, shuffle=False, callbacks=[session])
+    distribution.wait()
     if (folder / BEST).exists():
         _assign(model.weights, read_arrays(folder / BEST), folder / BEST)
     return session.state
@@ -240,11 +242,15 @@ class _Session(keras.callbacks.Callback):
             self.state |= {"best_val_miou": record["val_miou"], "best_epoch": epoch + 1}
         if is_best if self.recipe.selection == "best" else is_last:
             self.state |= {"kept_val_miou": record["val_miou"], "kept_epoch": epoch + 1}
-            self._with_averages(lambda: write_arrays(self.folder / BEST, _arrays(self.network.weights)))
+            self._with_averages(lambda: self._write(BEST, _arrays(self.network.weights)))
         text = np.frombuffer(json.dumps(self.state).encode(), np.uint8)
-        write_arrays(self.folder / CHECKPOINT, {**_arrays(self._variables()), "state": text})
+        self._write(CHECKPOINT, {**_arrays(self._variables()), "state": text})
         if self.report:
             self.report(record)
+
+    def _write(self, name, arrays):
+        if distribution.process()[0] == 0:
+            write_arrays(self.folder / name, arrays)
 
     def _validate(self):
         return self._with_averages(lambda: validate(self.network, self.dataset).miou)
@@ -289,7 +295,7 @@ def validate(model, dataset, split="val"):
         image, label = dataset.read(sample)
         if label.shape != (height, width):
             image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-        logits = ops.convert_to_numpy(model.predict_on_batch(scale_input(image)[None]))[0]
+        logits = distribution.predict(model, scale_input(image)[None])[0]
         logits = cv2.resize(logits, label.shape[::-1], interpolation=cv2.INTER_LINEAR)
         matrix.update(label, logits.argmax(-1))
     return evaluation.score(matrix, dataset.rule)
