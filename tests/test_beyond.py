@@ -94,6 +94,16 @@ def test_stages_add_up_and_stand_in_their_part():
     )  # fmt: skip
 
 
+def test_time_that_multiply_adds_do_not_tell():
+    latency = {
+        "latency/host": {"op_profiles_ms": {"a": {"convolution": 3.0, "resize": 1.0}, "b": {"argmax": 8.0}}},
+        "latency/old": {},
+    }
+    assert [(r["file"], r["ms"], r["uncounted"]) for r in stage_costs.milliseconds(latency)] == [
+        ("b", 8.0, 1.0), ("a", 4.0, 0.25),
+    ]  # fmt: skip
+
+
 def row(model, miou, boundary):
     return {"model": model, "label": model, "data": "d val", "miou": miou, "boundary": {"0.005": boundary}}
 

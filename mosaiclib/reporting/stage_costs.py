@@ -90,3 +90,22 @@ def bars(costs):
     axes.invert_yaxis()
     axes.legend(loc="lower center", bbox_to_anchor=(0.35, 1), ncol=4)
     return figure
+
+
+COUNTED = ("convolution", "depthwise convolution", "pooling, mean", "add, multiply")  # kinds that cost MAdds
+
+
+def milliseconds(latency) -> list[dict]:
+    """[{"file", "run", "ms", "kinds": {kind of layer: ms}, "uncounted": share}] of profiled files, slowest first.
+
+    latency: {run id: result.json} of the latency runs. uncounted: the share of the time that goes to kinds of
+    layers for which MAdds count nothing, such as resizes, copies and argmax.
+    """
+    found = []
+    for run_id, result in latency.items():
+        for file, kinds in result.get("op_profiles_ms", {}).items():
+            total = sum(kinds.values())
+            uncounted = sum(ms for kind, ms in kinds.items() if kind not in COUNTED)
+            if total:
+                found.append({"file": file, "run": run_id, "ms": total, "kinds": kinds, "uncounted": uncounted / total})
+    return sorted(found, key=lambda row: -row["ms"])
