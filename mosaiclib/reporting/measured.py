@@ -6,6 +6,7 @@ The `result.json` of a run `tables/table_N` is
      "tolerances": {"mIoU": "0.5 points"},             what a difference is judged by, told to the reader
      "rows": [{"label": "MOSAIC + MNMH",               the row as the paper names it
                "cells": [{"paper": 60.1,               printed in the paper; null where it prints none
+                          "paper_text": "60.10",       its digits as printed, where they are known
                           "ours": 59.8,                measured by `run`; null where nothing was run
                           "difference": -0.3,          ours - paper; null where either is, or `other_data`
                           "tolerance": 0.5,            the largest difference that is one of chance; or null
@@ -28,6 +29,7 @@ class Cell(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     paper: FiniteFloat | None = None
+    paper_text: str = ""
     ours: FiniteFloat | None = None
     difference: FiniteFloat | None = None
     tolerance: FiniteFloat | None = None
@@ -75,7 +77,7 @@ class Table(BaseModel):
 def cell(paper=None, ours=None, unit="", run=None, note="", command="", **judged) -> dict:
     """One cell as plain JSON data; the difference is worked out here, so that no table gets it wrong.
 
-    judged: tolerance, data and other_data, where they are known.
+    judged: paper_text, tolerance, data and other_data, where they are known.
     """
     return Cell(paper=paper, ours=ours, unit=unit, run=run, note=note, command=command, **judged).model_dump()
 

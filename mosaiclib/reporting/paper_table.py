@@ -91,13 +91,14 @@ def _miou(record, evaluated):
     dataset = min(there, key=lambda name: (not name.startswith(record.dataset), name), default=None)
     if dataset is None:
         command = f"mosaic report --profile paper --tables {record.table} --rows {record.spec}"
-        return measured.cell(paper=record.miou_percent, unit="%", command=command)
+        return measured.cell(record.miou_percent, unit="%", command=command, paper_text=record.miou_text)
     run_id, result = there[dataset]
     height, width = result.get("image_size") or (None, None)
     size = f", {height}x{width}" if height else ""
     synthetic = "synthetic pictures, " if result["synthetic"] else ""
     return measured.cell(
         paper=record.miou_percent,
+        paper_text=record.miou_text,
         ours=round(100 * result["miou"], 2),
         unit="%",
         run=run_id,
@@ -117,6 +118,7 @@ def _madds(table, run_id):
     return [
         measured.cell(
             paper=row["paper_madds_b"],
+            paper_text=row["paper_madds_text"],
             ours=round(row["tflite_madds_b"], 3),
             unit="B",
             run=run_id,

@@ -7,7 +7,7 @@ from numbers import Number
 from IPython.display import HTML
 
 from mosaiclib.reporting import measured
-from mosaiclib.reporting.links import run_link
+from mosaiclib.reporting.links import page_name
 
 LONGEST_UNBROKEN = 28
 MINUS = "\N{MINUS SIGN}"
@@ -91,19 +91,24 @@ def mark(within) -> str:
 def _measured_line(column, cell):
     decimals = max((_decimals(value) for value in (cell.paper, cell.ours) if value is not None), default=0)
     unit = f' <span class="unit">{escape(cell.unit)}</span>' if cell.unit else ""
-    note = f'<span class="note">{escape(cell.note)}</span>' if cell.note else ""
-    paper = "not given" if cell.paper is None else f"{number(cell.paper)}{unit}"
-    line = f'<th scope="row">{escape(column)}{note}</th><td class="number">{paper}</td>'
+    told = cell.paper_text or (number(cell.paper) if cell.paper is not None else "")
+    paper = f"{escape(told)}{unit}" if told else "not given"
+    line = f'<th scope="row">{escape(column)}</th><td class="number">{paper}</td>'
+    note, row = "", "<tr>"
+    if cell.note:
+        note, row = f'<tr class="told"><td colspan="5" class="note">{escape(cell.note)}</td></tr>', '<tr class="noted">'
     if cell.ours is None:
-        return f'<tr>{line}<td class="gap" colspan="3">{_gap(cell.command, "not run")}</td></tr>'
+        return f'{row}{line}<td class="gap" colspan="3">{_gap(cell.command, "not run")}</td></tr>{note}'
     difference = "" if cell.difference is None else number(cell.difference, f"+.{min(decimals, 3)}f")
     if cell.within is not None:
         difference = f'<span class="{"within" if cell.within else "beyond"}">{difference}</span> {mark(cell.within)}'
     if cell.other_data:
         difference = '<span class="absent">other data</span>'
-    link = run_link(cell.run).data if cell.run else "no run given"
+    link = "no run given"
+    if cell.run:
+        link = f'<a href="{page_name(cell.run)}">{escape(cell.run).replace("/", "/<wbr>")}</a>'
     ours = f'<td class="number ours">{number(cell.ours, f".{min(decimals, 3)}f")}{unit}</td>'
-    return f'<tr>{line}{ours}<td class="number">{difference}</td><td class="run">{link}</td></tr>'
+    return f'{row}{line}{ours}<td class="number">{difference}</td><td class="run">{link}</td></tr>{note}'
 
 
 def folded(shown, summary) -> HTML:
