@@ -125,16 +125,22 @@ def _short(reason):
 def _tell(profile, asked, waits, todo, everything):
     print(f"{profile.title}: {len(asked)} runs, {len(asked) - len(waits) - len(todo)} of them up to date.")
     for reason in dict.fromkeys(waits.values()):
-        print(f"{sum(why == reason for why in waits.values())} runs wait: {reason}")
+        held = [run_id for run_id, why in waits.items() if why == reason]
+        print(f"{len(held)} runs, {_about(profile, held)}, wait: {reason}")
     if todo:
-        about = progress.span(sum(profile.runs[run_id].about_s for run_id in todo))
-        print(f"To do: {len(todo)} runs, about {about} on {profile.machine}:")
-        shown = list(todo) if everything else list(todo)[:LISTED]
+        print(f"To do: {len(todo)} runs, {_about(profile, todo)} on {profile.machine}:")
+    if todo or everything:
+        shown = [run_id for run_id in asked if run_id in todo or (everything and run_id in waits)]
+        shown = shown if everything else shown[:LISTED]
         for run_id in shown:
             plan = profile.runs[run_id]
-            print(f"  {run_id:32s} {progress.span(plan.about_s):>11s}  {plan.description} ({todo[run_id]})")
+            print(f"  {run_id:32s} {progress.span(plan.about_s):>11s}  {plan.description} ({todo.get(run_id, 'waits')})")
         if len(shown) < len(todo):
             print(f"  and {len(todo) - len(shown)} more; --plan lists them all")
+
+
+def _about(profile, run_ids):
+    return f"about {progress.span(sum(profile.runs[run_id].about_s for run_id in run_ids))}"
 
 
 def _execute(profile, source, run_ids, todo, jobs, lock, log_path):

@@ -10,7 +10,8 @@
         latency: {runtimes: ai_edge_litert} # ... and their timing on the machine
 
 is, for a network N, the runs train/cityscapes-N-lr0.0005, train/cityscapes-N-lr0.001, evaluate/cityscapes-N,
-export/cityscapes-N and latency/cityscapes-N.
+export/cityscapes-N and latency/cityscapes-N. Exported and timed are the networks whose latency the paper prints in
+one of the tables, and those named in `rows`.
 """
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -55,6 +56,11 @@ class Sweep(BaseModel):
         in_tables = [record.spec for table in self.tables for record in paper.records(table)]
         return list(dict.fromkeys(in_tables + self.rows))
 
+    def timed(self) -> set[str]:
+        """The networks that are exported and timed."""
+        records = [record for table in self.tables for record in paper.records(table)]
+        return {record.spec for record in records if any(record.latency_ms.values())} | set(self.rows)
+
     def runs(self) -> dict[str, dict]:
         """{run id: the fields of its `PlannedRun`}."""
         found = {}
@@ -83,14 +89,14 @@ class Sweep(BaseModel):
             "parameters": {"weights": chosen, **data, **self.evaluate},
             "about_s": self.about_s,
         }
-        if self.export is not None:
+        if self.export is not None and network in self.timed():
             found[f"export/{row}"] = {
                 "notebook": "notebooks/40_export.ipynb",
                 "description": f"{network} as TFLite files",
                 "parameters": {"weights": chosen, **data, **self.export},
                 "about_s": self.about_s,
             }
-        if self.latency is not None:
+        if self.latency is not None and network in self.timed():
             found[f"latency/{row}"] = {
                 "notebook": "notebooks/50_latency.ipynb",
                 "description": f"{network}, timed on this machine",

@@ -31,5 +31,5 @@ def _missing(dataset, root):
         if not data.synthetic:
             data.list_split(data.splits[0])
     except (fetch.NotAvailable, ValueError) as error:
-        return f"{dataset} is not here: {str(error).rstrip('.')}."
+        return f"{dataset.partition('-')[0]} is not here: {str(error).rstrip('.')}."
     return ""
