@@ -134,7 +134,9 @@ def _tell(profile, asked, waits, todo, everything):
         shown = shown if everything else shown[:LISTED]
         for run_id in shown:
             plan = profile.runs[run_id]
-            print(f"  {run_id:32s} {progress.span(plan.about_s):>11s}  {plan.description} ({todo.get(run_id, 'waits')})")
+            print(
+                f"  {run_id:32s} {progress.span(plan.about_s):>11s}  {plan.description} ({todo.get(run_id, 'waits')})"
+            )
         if len(shown) < len(todo):
             print(f"  and {len(todo) - len(shown)} more; --plan lists them all")
 

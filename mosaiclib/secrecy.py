@@ -29,6 +29,12 @@ def without_secrets(text, secrets=()) -> str:
     """
     parts = _ENCODED.split(text)
     for value in [*secrets, *values_of(os.environ)]:
-        for form in {value, escape(value), json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}:
+        in_json = {json.dumps(value, ensure_ascii=ascii)[1:-1] for ascii in (True, False)}
+        for form in {
+            value,
+            escape(value),
+            escape(value).replace("&quot;", "&#34;").replace("&#x27;", "&#39;"),
+            *in_json,
+        }:
             parts[::2] = [part.replace(form, MASK) for part in parts[::2]]
     return "".join(parts)

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from PIL import Image
 
 from mosaiclib.native_messages import CHATTER
 from mosaiclib.provenance import ROOT
-from mosaiclib.reporting import figures, hygiene, measured, pages, site, tables
+from mosaiclib.reporting import budget, figures, hygiene, measured, pages, records, site, tables
 from mosaiclib.reporting.links import page_name
 
 EVIL = '<script>alert("1")</script>'
@@ -181,7 +182,10 @@ def test_pages_stand_alone_and_are_accessible(full, tmp_path):
         "best val mIoU 50.0",
     ):
         assert expected in index, expected
-    assert index.index("What the authors") < index.index("The paper's numbers") < index.index(">Training</h2>")
+    story = ("What MOSAIC is", "What it costs", "How well it does", "How fast it is", "What holds", "All runs")
+    headings = [heading.strip() for heading in re.findall(r"<h2>(.*?)</h2>", index)]
+    assert [h for h in headings if h.startswith(story)] == [h for s in story for h in headings if h.startswith(s)]
+    assert len(headings) == 7, "and what is not done, first"
     assert index.count("synthetic pictures") >= 4
 
 
@@ -409,8 +413,9 @@ def test_no_photograph_is_smuggled_into_published_pages(tmp_path):
 
 def test_published_pages_stay_below_the_limit_or_are_not_written(tmp_path):
     large = shown(figures.photograph(noise(0, 1500, 1200), "noise", shareable=True))
-    write_run(tmp_path / "quick", "data/a", notebook(*[large] * 4))
-    with pytest.raises(ValueError, match=r"the limit is 5 MB.*data-a\.html"):
+    for name in "abcdef":
+        write_run(tmp_path / "quick", f"data/{name}", notebook(*[large] * 4))
+    with pytest.raises(ValueError, match=r"the limit is 5 MB.*data-[a-f]\.html"):
         site.build_site(tmp_path / "quick", "t", plan("data/a"), publish=tmp_path / "published")
     assert not (tmp_path / "published").exists()
 
@@ -525,3 +530,67 @@ def test_what_tensorflow_says_at_every_start_is_left_out_and_nothing_else():
 def test_whole_numbers_stay_whole():
     html = tables.table([{"n": "a", "parameters": 1_759_500}, {"n": "b", "parameters": 1_764_108}], "x").data
     assert "1\N{NARROW NO-BREAK SPACE}759\N{NARROW NO-BREAK SPACE}500<" in html
+
+
+def test_a_page_stays_below_its_limit(tmp_path):
+    shapes = ((1100, 1300), (900, 700), (33, 47))
+    noisy = [noise(i, *shape) for i, shape in enumerate(shapes)]
+    photographs = [shown(figures.photograph(image, "noise", shareable=True)) for image in noisy]
+    label = np.random.default_rng(0).integers(0, 3, (701, 999))
+    maps = [shown(figures.label_map(label, PALETTE, "a map"))]
+    raw = v4.new_output("display_data", data={"image/png": png(noise(9, 800, 900))})
+    write_run(tmp_path, "data/a", notebook(*photographs, *maps, raw))
+    write_run(tmp_path, "data/b", notebook(*photographs[2:]))
+    site.build_site(tmp_path, "t", plan("data/a", "data/b"))
+    page = (tmp_path / "data-a.html").read_text()
+    assert 100_000 < len(page.encode()) <= 1_500_000 and budget.NOTE in page
+    sizes = [Image.open(io.BytesIO(content)).size for _, content in data_uris(page)]
+    assert len(sizes) == 5 and sizes[2] == (47, 33) and max(map(max, sizes)) < 1000
+    assert budget.NOTE not in (tmp_path / "data-b.html").read_text()
+
+
+def test_what_cannot_be_made_smaller_is_left_out():
+    drawing = "data:image/svg+xml;base64," + base64.b64encode(b"<svg>" + b"x" * 4000 + b"</svg>").decode()
+    garbage = "data:image/png;base64," + "A" * 3000
+    html = budget.fitted(f'<main><img src="{drawing}"><img src="{garbage}"></main>', limit=1500)
+    assert drawing not in html and garbage not in html and html.count("<img") == 2
+
+
+def test_secrets_of_the_environment_never_reach_a_page(tmp_path, monkeypatch):
+    secret = 'hf_"quoted"&<longer>'
+    monkeypatch.setenv("HUB_TOKEN", secret)
+    monkeypatch.setenv("MOSAIC_KEY_COUNT", "3")
+    nb = notebook(printed(f"os.environ: {secret}"), v4.new_output("display_data", data={"text/plain": repr(secret)}),
+                  v4.new_output("display_data", data={"text/html": f"<p>{escape(secret)}</p>"}))  # fmt: skip
+    write_run(tmp_path, "train/a", nb, training(dataset=secret, note=secret), reason=secret, command=secret)
+    write_run(tmp_path, "train/b", nb, status="failed", reason=secret)
+    site.build_site(tmp_path, secret, plan("train/a", "train/b"), publish=tmp_path / "published")
+    site.build_site(tmp_path, secret, plan("train/a", "train/b"))
+    written = [*tmp_path.glob("*.html"), *(p for p in (tmp_path / "published").rglob("*") if p.is_file())]
+    assert len(written) >= 8
+    for path in written:
+        text = path.read_text(encoding="utf-8")
+        assert "quoted" not in text and "longer" not in text, path
+
+
+def test_claims_and_disagreements_are_told_with_their_pages(tmp_path):
+    claim = {"claim": f"More is better {EVIL}", "source": "Table 3", "verdict": "not tested", "sentence": "No data."}
+    far = measured.cell(10.0, 12.5, "B", "tables/table_3", "a misprint", tolerance=0.1)
+    near = measured.cell(10.0, 10.05, "B", "tables/table_3", "fits", tolerance=0.1)
+    rows = [{"label": "far row", "cells": [far]}, {"label": "near row", "cells": [near]}]
+    write_run(tmp_path, "tables/table_3", result=measured.table(["MAdds"], rows) | {"claims": [claim]})
+    write_run(tmp_path, "tables/table_4", result=measured.table(["MAdds"], rows) | {"claims": "none"})
+    index = site.build_site(tmp_path, "t", plan("tables/table_3", "tables/table_4")).read_text()
+    holds = index[index.index('id="holds"') : index.index('id="runs"')]
+    assert "&lt;script&gt;" in holds and "<script" not in index and "not tested</span> 1." in holds
+    assert "far row" in holds and "a misprint" in holds and "near row" not in holds and "tables-table_3.html" in holds
+    assert "1 of 2 runs is not done" in index and "result.json: claims:" in index
+
+
+def test_many_holes_of_one_reason_are_told_once(tmp_path):
+    why = "cityscapes is not here."
+    planned = [records.Planned("train", f"n{i}", "n", f"Network {i}", f"mosaic run train/n{i}", why) for i in range(9)]
+    planned.append(records.Planned("train", "other", "n", "d", "c", "It was not asked for.", asked=False))
+    index = site.build_site(tmp_path, "t", planned).read_text()
+    assert "9 of 9 runs are not done" in index and index.count(f'<p class="reason">{why}</p>') == 1
+    assert "9 runs, from train/n0 to train/n8" in index and "not asked" in index

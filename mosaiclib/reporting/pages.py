@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -19,11 +20,12 @@ FIRST_LINES, LAST_LINES = 20, 20
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
-def page(run, home="index.html", before=None, after=None) -> str:
+def page(run, home="index.html", before=None, after=None, numbered=()) -> str:
     """One self-contained page: no script, no request, nothing from outside that is not escaped.
 
     run: a run folder, or the `RunRecord` of one. home: the report's index, relative to the page. before,
-    after: neighbours to turn to. Never raises for what the folder holds: garbage is shown as such.
+    after: neighbours to turn to. numbered: [("Table", [(number, run), ...]), ...] for the navigation. Never
+    raises for what the folder holds: garbage is shown as such.
     """
     run = run if isinstance(run, RunRecord) else read_run(run)
     record, secrets = run.record, hygiene.secrets_of(run.record)
@@ -32,6 +34,7 @@ def page(run, home="index.html", before=None, after=None) -> str:
     clean(body)
     title = _one_title(body) or run.run_id
     _wrap_tables(body)
+    _tell_regions_apart(body)
     parameters = mapping(record, "parameters")
     names = [name for name in parameters if hygiene.is_secret(name)]
     folder = f"runs/{run.run_id}"
@@ -63,6 +66,7 @@ def page(run, home="index.html", before=None, after=None) -> str:
         files=[(f, f"{folder}/{f}") for f in _files(run.folder)],
         before=before,
         after=after,
+        numbered=numbered,
     )
 
 
@@ -205,6 +209,15 @@ def _one_title(body):
     for heading in headings[1:]:
         heading.name = "h2"
     return headings[0].extract().get_text().strip() if headings else ""
+
+
+def _tell_regions_apart(body):
+    """Regions of one name would be one to a screen reader: the second is called "... (2)"."""
+    counts = Counter()
+    for region in body.find_all(attrs={"role": "region"}):
+        name = region.get("aria-label") or "Table"
+        counts[name] += 1
+        region["aria-label"] = name if counts[name] == 1 else f"{name} ({counts[name]})"
 
 
 def _wrap_tables(body):

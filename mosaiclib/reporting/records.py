@@ -187,7 +187,7 @@ def read_run(folder, run_id=None, description="", command="", planned=True, why_
         return RunRecord(
             **known, status="unreadable", reason="A file lies where its folder should be.", command=command
         )
-    if not folder.is_dir():
+    if not folder.is_dir() or not any(folder.iterdir()):  # Snakemake makes a run's folder before the run
         return RunRecord(**known, status="missing", reason=why_not or "It has not been run.", command=command)
     record, raw, result = {}, None, None
     try:

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from markupsafe import Markup
 
-from mosaiclib.reporting import hygiene, pages, sections, tables
+from mosaiclib.reporting import budget, hygiene, pages, sections, story, tables
 from mosaiclib.reporting.publish import LIMIT_MB, publishable
 from mosaiclib.reporting.records import Planned, read_runs
 from mosaiclib.secrecy import without_secrets
@@ -32,12 +32,15 @@ def build_site(profile_folder, title, planned, publish=None, description="") -> 
     target = Path(publish) if publish else source
     runs, content = _sections(read_runs(source, planned))
     paged = [run for run in runs if run.status != "missing"]
+    content["tables"] = story.by_number(runs, "tables")
+    content["figures"] = story.by_number(runs, "figures")
     files = {"index.html": _index(runs, content, title, description)}
+    numbered = [("Table", content["tables"]), ("Figure", content["figures"])]
     for position, run in enumerate(paged):
         before = paged[position - 1] if position else None
         after = paged[position + 1] if position + 1 < len(paged) else None
-        files[run.page] = pages.page(run, before=before, after=after)
-    files = {name: without_secrets(text) for name, text in files.items()}
+        files[run.page] = pages.page(run, before=before, after=after, numbered=numbered)
+    files = {name: budget.fitted(without_secrets(text)) for name, text in files.items()}
     if publish:
         files |= _numbers(paged)
         files = {n: publishable(text, files) if n.endswith(".html") else text for n, text in files.items()}
@@ -48,7 +51,7 @@ def build_site(profile_folder, title, planned, publish=None, description="") -> 
 
 def _sections(runs):
     """The runs and {section: what the index shows}; a run that cannot be shown becomes a hole."""
-    content = {"pictures": [], "measured": []}
+    content = {"pictures": [], "measured": [], "claims": [], "costs": [], "disagreements": []}
     for position, run in enumerate(runs):
         try:
             if run.done and run.stage == "pictures":
@@ -57,6 +60,10 @@ def _sections(runs):
                 shown = tables.measured_table([r.model_dump() for r in run.result.rows], run.result.columns,
                                               "Table 7 of the paper, and what was measured here")  # fmt: skip
                 content["measured"].append((run, Markup(shown.data)))
+            if run.done and run.stage == "tables":
+                content["claims"] += story.claims([run])
+                content["costs"] += story.costs([run])
+                content["disagreements"] += story.disagreements([run])
         except (ValueError, OSError) as error:
             runs[position] = replace(run, status="unreadable", reason=str(error), result=None)
     for stage, name in _SHOWN.items():
@@ -73,25 +80,42 @@ def _index(runs, content, title, description):
     machines = list(dict.fromkeys(filter(None, (pages.machine(run.record) for run in runs))))
     commits = list(dict.fromkeys(str(run.record["commit"])[:10] for run in runs if run.record.get("commit")))
     by_id = {run.run_id: run for run in runs}
+    drawings = {
+        name: story.drawing(run, name, f"{run.description}. Its page tells what it shows.")
+        for run in runs
+        if run.stage == "figures"
+        for name in ("figure_1_cityscapes", "figure_1_ade20k_top31", "figure_3", "figure_4")
+        if name.startswith(run.run_id.split("/")[1])
+    }
     return pages.render(
         "index.html.j2",
         title=title,
         description=description,
         stages=stages,
         lines=lines,
-        holes=holes,
+        holes=_grouped(holes),
+        undone=len(holes),
         total=sum(run.planned for run in runs),
         picture_runs=[run for run in runs if run.stage == "pictures"],
         scores=[run for run in runs if run.stage == "evaluate" and run.done],
         table_7=by_id.get("tables/table_7"),
-        other_tables=[
-            r for r in runs if r.stage in ("tables", "figures", "beyond") and r.done and r.run_id != "tables/table_7"
-        ],
+        by_id=by_id,
+        drawings=drawings,
+        tally=story.tally(content["claims"]),
+        beyond=[run for run in runs if run.stage == "beyond" and run.done],
         machines=machines,
         commits=commits,
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         **content,
     )
+
+
+def _grouped(holes):
+    """[(runs, how many)]: the holes, those with the same reason together once they are many."""
+    by_reason = {}
+    for run in holes:
+        by_reason.setdefault((run.status, run.reason) if run.status == "missing" else run.run_id, []).append(run)
+    return [group for runs in by_reason.values() for group in ([runs] if len(runs) > 3 else [[run] for run in runs])]
 
 
 def _line(run):

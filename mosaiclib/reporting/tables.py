@@ -127,8 +127,8 @@ def number(value, spec=None) -> str:
 
 
 def _whole(caption, inner, kind=""):
+    label = f' role="region" tabindex="0" aria-label="{escape(caption or "Table")}, scrolls sideways"'
     caption = f"<caption>{escape(caption)}</caption>" if caption else ""
-    label = ' role="region" tabindex="0"' + (' aria-label="Table, scrolls sideways"')
     return f'<div class="scroll"{label}><table class="{("data " + kind).strip()}">{caption}{inner}</table></div>'
 
 

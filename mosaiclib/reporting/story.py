@@ -1,0 +1,86 @@
+"""What the index tells in words of the paper's tables: costs reached, claims that hold, numbers that do not agree."""
+
+import base64
+import re
+from html import escape
+
+from markupsafe import Markup
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+VERDICTS = ("yes", "no", "not tested")
+LARGEST_DRAWING_BYTES = 400_000
+
+
+class Claim(BaseModel):
+    """A claim of the paper as a table's result.json judges it (see `claims.Finding`)."""
+
+    model_config = ConfigDict(extra="ignore")
+    claim: str
+    source: str = ""
+    verdict: str
+    sentence: str = ""
+
+
+def claims(runs) -> list[dict]:
+    """[{"run", "claims"}] of the finished tables that judge any. Raises ValueError where one's are not of that form."""
+    found = []
+    for run in runs:
+        try:
+            judged = TypeAdapter(list[Claim]).validate_python(run.raw.get("claims") or [])
+        except ValidationError as error:
+            raise ValueError(f"result.json: claims: {error.errors()[0]['msg']}.") from None
+        if judged:
+            found.append({"run": run, "claims": judged})
+    return found
+
+
+def tally(groups) -> list[tuple[str, int]]:
+    """How many claims got each verdict, in the order of VERDICTS."""
+    verdicts = [claim.verdict for group in groups for claim in group["claims"]]
+    return [(verdict, verdicts.count(verdict)) for verdict in VERDICTS if verdict in verdicts]
+
+
+def costs(runs) -> list[dict]:
+    """[{"run", "reached", "judged"}]: how many printed MAdds of each table were reached."""
+    found = []
+    for run in runs:
+        judged = [cell.within for _, column, cell in _cells(run) if column == "MAdds" and cell.within is not None]
+        if judged:
+            found.append({"run": run, "reached": sum(judged), "judged": len(judged)})
+    return found
+
+
+def disagreements(runs) -> list[dict]:
+    """Numbers beyond their tolerance: {"run", "label", "column", "paper", "ours", "difference", "unit", "note"}."""
+    return [
+        {**cell.model_dump(), "run": run, "label": label, "column": column}
+        for run in runs
+        for label, column, cell in _cells(run)
+        if cell.within is False
+    ]
+
+
+def drawing(run, name, alt):
+    """A drawing of ours from a run's folder as a figure that links to its page; "" where it is not there."""
+    path = run.folder / f"{name}.png"
+    if not run.done or not path.is_file() or path.stat().st_size > LARGEST_DRAWING_BYTES:
+        return Markup("")
+    source = base64.b64encode(path.read_bytes()).decode()
+    return Markup(
+        f'<figure class="plot paper"><a href="{run.page}"><img src="data:image/png;base64,{source}" '
+        f'alt="{escape(alt)}" data-shareable="yes"></a><figcaption>{escape(run.description)}</figcaption></figure>'
+    )
+
+
+def by_number(runs, stage):
+    """[(number, run)] of the tables or figures, by their number."""
+    numbered = [(re.fullmatch(rf"{stage}/[a-z]+_(\d+)", run.run_id), run) for run in runs if run.status != "missing"]
+    return sorted(((int(match[1]), run) for match, run in numbered if match), key=lambda pair: pair[0])
+
+
+def _cells(run):
+    """(row's label, column, cell) of a table's result."""
+    for row in run.result.rows:
+        for column, cell in zip(run.result.columns, row.cells, strict=True):
+            if cell is not None:
+                yield row.label, column, cell
