@@ -9,13 +9,16 @@ READY   := $(VENV)/installed-from-lock
 ORACLES := $(VENV)/oracles-from-lock
 JAX     := $(VENV)/jax-from-lock
 
-.PHONY: help environment environment-jax report test test-browser lint lab clean
+AXE     := .ci/node_modules/axe-core/axe.min.js
+
+.PHONY: help environment environment-jax report test test-browser axe lint lab clean
 
 help:
-	@echo "make report [PROFILE=quick|camvid]  run a profile; the report is reports/<profile>/index.html"
+	@echo "make report [PROFILE=quick]         run a profile (quick, camvid, paper, mine) into reports/<profile>/index.html"
 	@echo "make test                           run the tests"
 	@echo "make test-browser                   the explorer in a real JupyterLab, where Chromium is installed"
 	@echo "make environment-jax                add the JAX backend to the environment (docs/distributed.md)"
+	@echo "make axe [PROFILE=quick]            the accessibility of its pages, by axe-core (needs npm and Chromium)"
 	@echo "make lab                            open the notebooks in JupyterLab"
 	@echo "make lint                           check code and notebooks"
 	@echo "make clean                          remove the environment (reports and data stay)"
@@ -47,6 +50,12 @@ test: $(READY) $(ORACLES)
 
 test-browser: $(READY)
 	@$(BIN)/python -m pytest -m browser -rs -n0
+
+$(AXE):
+	@npm install --prefix .ci --no-save --no-package-lock --no-audit --no-fund --ignore-scripts axe-core@4.11
+
+axe: $(READY) $(AXE)
+	@$(BIN)/python tests/accessibility.py reports/$(PROFILE)
 
 lint: $(READY)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/nbstripout --keep-id --verify $$(git ls-files '*.ipynb')

@@ -10,6 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 AXE = Path(__file__).parents[1] / ".ci/node_modules/axe-core/axe.min.js"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync",
+    "disable-background-networking", "disable-component-update",
+)  # fmt: skip
 SERIOUS = ("serious", "critical")
 SCHEMES, WIDTHS = ("light", "dark"), (400, 1600)
 
@@ -18,7 +23,7 @@ def missing() -> str | None:
     """What is not installed of what this needs, or None."""
     if not AXE.is_file():
         return "axe-core is not here: `make axe` fetches it with npm."
-    for names in (("chromium", "chromium-browser", "google-chrome"), ("chromedriver",)):
+    for names in (BROWSERS, ("chromedriver",)):
         if not any(map(shutil.which, names)):
             return f"{names[0]} is not installed."
     return None
@@ -31,12 +36,10 @@ def chromium():
 
     with tempfile.TemporaryDirectory() as folder:
         options = webdriver.ChromeOptions()
-        options.binary_location = next(
-            filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
-        )
-        for flag in ("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync",
-                     "disable-background-networking", "disable-component-update", f"user-data-dir={folder}"):  # fmt: skip
+        options.binary_location = next(filter(None, map(shutil.which, BROWSERS)))
+        for flag in FLAGS:
             options.add_argument(f"--{flag}")
+        options.add_argument(f"--user-data-dir={folder}")
         driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
         try:
             yield driver
