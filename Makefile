@@ -8,16 +8,18 @@ BIN     := $(VENV)/bin
 READY   := $(VENV)/installed-from-lock
 ORACLES := $(VENV)/oracles-from-lock
 JAX     := $(VENV)/jax-from-lock
+SLURM   := $(VENV)/slurm-from-lock
 
 AXE     := .ci/node_modules/axe-core/axe.min.js
 
-.PHONY: help environment environment-jax report test test-browser axe lint lab clean
+.PHONY: help environment environment-jax environment-slurm report test test-browser axe lint lab clean
 
 help:
 	@echo "make report [PROFILE=quick]         run a profile (quick, camvid, paper, mine) into reports/<profile>/index.html"
 	@echo "make test                           run the tests"
 	@echo "make test-browser                   the explorer in a real JupyterLab, where Chromium is installed"
 	@echo "make environment-jax                add the JAX backend to the environment (docs/distributed.md)"
+	@echo "make environment-slurm              add Snakemake's SLURM executor (docs/distributed.md)"
 	@echo "make axe [PROFILE=quick]            the accessibility of its pages, by axe-core (needs npm and Chromium)"
 	@echo "make lab                            open the notebooks in JupyterLab"
 	@echo "make lint                           check code and notebooks"
@@ -35,10 +37,13 @@ $(READY): requirements.lock pyproject.toml
 
 environment-jax: $(JAX)
 
+environment-slurm: $(SLURM)
+
 # What stands beside the main lock, because pip's resolver would refuse it or most people do not need it.
 $(ORACLES): tests/oracles.lock $(READY)
 $(JAX): requirements-jax.lock $(READY)
-$(ORACLES) $(JAX):
+$(SLURM): requirements-slurm.lock $(READY)
+$(ORACLES) $(JAX) $(SLURM):
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@cp $< $@
 
