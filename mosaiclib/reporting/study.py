@@ -3,7 +3,11 @@
 import statistics
 from dataclasses import dataclass
 
-from mosaiclib import runs
+from mosaiclib import models, runs, specs
+from mosaiclib.data import datasets
+
+UNITS = {"mIoU": "%", "spread": "points", "pixel accuracy": "%", "TFLite MAdds": "billions"}
+FORMATS = {"mIoU": ".2f", "spread": ".2f", "pixel accuracy": ".2f", "TFLite MAdds": ".3f"}
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class StudyRow:
     @property
     def miou(self):
         """Mean over the seeds, None where nothing was run."""
-        return statistics.fmean(self.mious) if self.mious else None
+        return _mean(self.mious)
 
     @property
     def spread(self):
@@ -67,6 +71,29 @@ def _row(model, seeds):
     )
 
 
+def record(row, profile, input_size=(360, 480)) -> dict:
+    """A row as one line of a table: mIoU and its spread over the seeds in percent, beside parameters and MAdds.
+
+    input_size: (height, width) that MAdds are counted at; CamVid's own by default.
+    """
+    first = profile.runs[next(iter(row.trained.values()))].parameters
+    classes = len(datasets.get(first["dataset"], first.get("data_root") or None).classes)
+    cost = models.cost(specs.get(row.model), input_size, classes)
+    percent = {"mIoU": row.miou, "spread": row.spread, "pixel accuracy": _mean(row.pixel_accuracies)}
+    return {
+        "network": row.model,
+        "seeds": ", ".join(map(str, row.trained)),
+        **{name: None if value is None else 100 * value for name, value in percent.items()},
+        "parameters": cost.params,
+        "TFLite MAdds": cost.tflite_madds / 1e9,
+    }
+
+
+def classes(rows) -> list[str]:
+    """The classes that all rows have an IoU of."""
+    return [name for name in (rows[0].per_class_iou if rows else ()) if all(name in row.per_class_iou for row in rows)]
+
+
 def verdict(first, second):
     """Whether `first` is better than `second` by more than both spreads: one sentence for a page."""
     if first.miou is None or second.miou is None:
@@ -79,3 +106,7 @@ def verdict(first, second):
     side = "better" if difference > 0 else "worse"
     sure = "" if spread and abs(difference) > 2 * spread else ", which is no proof"
     return f"{first.model} is {abs(difference):.1f} points {side} than {second.model}; {known}{sure}."
+
+
+def _mean(values):
+    return statistics.fmean(values) if values else None
