@@ -30,7 +30,7 @@ _DRAWING = (
 )
 
 _BEYOND = ("data/datasets.py", "data/images.py", "data/pipeline.py", "evaluation.py", "boundary.py", "ablation.py")
-_BEYOND_PAGES = ("class_browser", "edges", "extremes", "quantised", "stage_costs", "plots")
+_BEYOND_PAGES = ("class_browser", "edges", "extremes", "quantised", "stage_costs", "study", "plots")
 _PICTURES = tuple(f"data/{name}.py" for name in ("augment", "classes", "images", "palettes", "pipeline"))
 
 # Beside the networks: what else of the library each stage computes with.

@@ -1,10 +1,10 @@
-"""A study of a profile: networks trained alike, once or with several seeds, and evaluated on one split."""
+"""A study: networks of a profile that were trained alike, once or with several seeds, and evaluated on one split."""
 
 import statistics
 from dataclasses import dataclass
+from pathlib import Path
 
 from mosaiclib import models, runs, specs
-from mosaiclib.data import datasets
 
 UNITS = {"mIoU": "%", "spread": "points", "pixel accuracy": "%", "TFLite MAdds": "billions"}
 FORMATS = {"mIoU": ".2f", "spread": ".2f", "pixel accuracy": ".2f", "TFLite MAdds": ".3f"}
@@ -12,101 +12,84 @@ FORMATS = {"mIoU": ".2f", "spread": ".2f", "pixel accuracy": ".2f", "TFLite MAdd
 
 @dataclass(frozen=True)
 class StudyRow:
-    """One network of a study.
+    """One network of a study: its evaluations by seed.
 
-    trained: its training runs by seed; evaluated: the evaluation run of each, None where it has not been run.
-    mious: 0..1, one per evaluated seed. per_class_iou: mean over the seeds, by class name, 0..1.
+    evaluations: {seed: (run id, result.json)}. IoUs and accuracies are in 0..1.
     """
 
     model: str
-    trained: dict[int, str]
-    evaluated: dict[int, str | None]
-    mious: tuple[float, ...]
-    pixel_accuracies: tuple[float, ...]
-    per_class_iou: dict[str, float]
+    evaluations: dict[int, tuple[str, dict]]
+
+    @property
+    def mious(self):
+        """One a seed."""
+        return [result["miou"] for _, result in self.evaluations.values()]
 
     @property
     def miou(self):
-        """Mean over the seeds, None where nothing was run."""
-        return _mean(self.mious)
+        """Mean over the seeds."""
+        return statistics.fmean(self.mious)
 
     @property
     def spread(self):
         """Standard deviation over the seeds, None for fewer than two."""
         return statistics.stdev(self.mious) if len(self.mious) > 1 else None
 
+    @property
+    def per_class_iou(self):
+        """{class: mean over the seeds} of the classes that have an IoU with every seed."""
+        found = [result["per_class_iou"] for _, result in self.evaluations.values()]
+        known = [name for name in found[0] if all(iou[name] is not None for iou in found)]
+        return {name: statistics.fmean(iou[name] for iou in found) for name in known}
 
-def rows(profile, split) -> list[StudyRow]:
-    """The networks of a profile by the order of their evaluations on `split`, planned or done."""
+
+def rows(profile_name, split) -> list[StudyRow]:
+    """The networks that runs of a profile trained and evaluated on `split`, the best first.
+
+    Raises ValueError where two trainings of a network have one seed: which of them would count?
+    """
     found = {}
-    for run_id, plan in profile.runs.items():
-        weights = plan.references().get("weights")
-        if plan.notebook != "notebooks/30_evaluate.ipynb" or plan.parameters.get("split") != split or not weights:
+    for folder in sorted(runs.folder_of(profile_name, "evaluate").glob("[!.]*")):
+        run_id = f"evaluate/{folder.name}"
+        result = runs.result_of(profile_name, run_id)
+        if not result or result["split"] != split:
             continue
-        training = profile.runs[weights[0]]
-        seed = int(training.parameters.get("seed", 0))
-        model = found.setdefault(training.parameters["model"], {})
-        if seed in model:
+        training = f"train/{Path(result['weights']).parent.name}"
+        trained = runs.result_of(profile_name, training)
+        if not trained:
+            continue  # weights that no run of this profile has trained are compared with nothing
+        seeds = found.setdefault(result["model"], {})
+        if trained["seed"] in seeds:
             raise ValueError(
-                f"{profile.name} evaluates two trainings of {training.parameters['model']} with seed {seed}."
+                f"{run_id} and {seeds[trained['seed']][0]} are one network with one seed: keep one of them."
             )
-        model[seed] = (weights[0], run_id, runs.result_of(profile.name, run_id))
-    return [_row(model, seeds) for model, seeds in found.items()]
+        seeds[trained["seed"]] = run_id, result
+    return sorted((StudyRow(model, seeds) for model, seeds in found.items()), key=lambda row: -row.miou)
 
 
-def _row(model, seeds):
-    results = [result for _, _, result in seeds.values() if result]
-    classes = list(results[0]["per_class_iou"]) if results else []
-    return StudyRow(
-        model=model,
-        trained={seed: training for seed, (training, _, _) in seeds.items()},
-        evaluated={seed: run_id if result else None for seed, (_, run_id, result) in seeds.items()},
-        mious=tuple(result["miou"] for result in results),
-        pixel_accuracies=tuple(result["pixel_accuracy"] for result in results),
-        per_class_iou={
-            name: statistics.fmean(result["per_class_iou"][name] for result in results)
-            for name in classes
-            if all(result["per_class_iou"][name] is not None for result in results)
-        },
-    )
-
-
-def record(row, profile, input_size=(360, 480)) -> dict:
+def record(row, input_size) -> dict:
     """A row as one line of a table: mIoU and its spread over the seeds in percent, beside parameters and MAdds.
 
-    input_size: (height, width) that MAdds are counted at; CamVid's own by default.
+    input_size: (height, width) in pixels that MAdds are counted at.
     """
-    first = profile.runs[next(iter(row.trained.values()))].parameters
-    classes = len(datasets.get(first["dataset"], first.get("data_root") or None).classes)
-    cost = models.cost(specs.get(row.model), input_size, classes)
-    percent = {"mIoU": row.miou, "spread": row.spread, "pixel accuracy": _mean(row.pixel_accuracies)}
+    results = [result for _, result in row.evaluations.values()]
+    cost = models.cost(specs.get(row.model), input_size, len(results[0]["per_class_iou"]))
     return {
         "network": row.model,
-        "seeds": ", ".join(map(str, row.trained)),
-        **{name: None if value is None else 100 * value for name, value in percent.items()},
+        "seeds": ", ".join(map(str, sorted(row.evaluations))),
+        "mIoU": 100 * row.miou,
+        "spread": None if row.spread is None else 100 * row.spread,
+        "pixel accuracy": 100 * statistics.fmean(result["pixel_accuracy"] for result in results),
         "parameters": cost.params,
         "TFLite MAdds": cost.tflite_madds / 1e9,
     }
 
 
-def classes(rows) -> list[str]:
-    """The classes that all rows have an IoU of."""
-    return [name for name in (rows[0].per_class_iou if rows else ()) if all(name in row.per_class_iou for row in rows)]
-
-
 def verdict(first, second):
-    """Whether `first` is better than `second` by more than both spreads: one sentence for a page."""
-    if first.miou is None or second.miou is None:
-        return f"{first.model} against {second.model}: not tested."
+    """By how much `first` is better than `second`, and whether seeds could explain it: one sentence for a page."""
     difference = 100 * (first.miou - second.miou)
     spread = 100 * max(first.spread or 0, second.spread or 0)
-    known = (
-        f"the seeds differ by {spread:.1f} (standard deviation)" if spread else "one seed each: their spread is unknown"
-    )
-    side = "better" if difference > 0 else "worse"
+    known = f"seeds differ by {spread:.1f} (standard deviation)" if spread else "one seed each, their spread is unknown"
     sure = "" if spread and abs(difference) > 2 * spread else ", which is no proof"
+    side = "better" if difference > 0 else "worse"
     return f"{first.model} is {abs(difference):.1f} points {side} than {second.model}; {known}{sure}."
-
-
-def _mean(values):
-    return statistics.fmean(values) if values else None
