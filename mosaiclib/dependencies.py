@@ -69,8 +69,9 @@ def networks_of(profile, run_id) -> tuple[str, ...]:
     if stage == "pictures":
         return specs.RELEASED
     if stage == "tables" and re.fullmatch(r"table_[2-8]", row):
-        records = paper.records(int(row[-1]))
-        return tuple(dict.fromkeys(name for record in records for name in (record.spec, record.madds_spec)))
+        records, added = paper.records(int(row[-1])), specs.YOURS.get(int(row[-1]), ())
+        names = [name for record in records for name in (record.spec, record.madds_spec)]
+        return tuple(dict.fromkeys([*names, *(spec.name for spec in added)]))
     if run_id == "beyond/cost_by_stage":
         tables = map(int, plan.all_parameters["tables"].split())
         return tuple(dict.fromkeys(record.spec for table in tables for record in paper.records(table)))

@@ -281,7 +281,10 @@ BEYOND_THE_TABLES = (
 # What MLPerf's released graphs may hold, in the order in which `pretrained/mlperf_tflite.py` compares them.
 RELEASED = ("mnmh448-mosaic-f64-d64-released", "mnv2-dlv3plus-released")
 
-_BY_NAME = {spec.name: spec for table in TABLES.values() for spec in table} | {s.name: s for s in BEYOND_THE_TABLES}
+# Networks of your own, shown below the paper's rows of a table: {table: (spec, ...)}; see docs/change-the-network.md.
+YOURS: dict[int, tuple[ModelSpec, ...]] = {}
+
+_BY_NAME = {spec.name: spec for table in (*TABLES.values(), BEYOND_THE_TABLES, *YOURS.values()) for spec in table}
 
 
 def names() -> list[str]:

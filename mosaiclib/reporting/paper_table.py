@@ -1,6 +1,8 @@
 """A table of results of the paper, with what we count and measured put beside each printed number."""
 
-from mosaiclib import madds, paper, runs
+from dataclasses import replace
+
+from mosaiclib import madds, paper, runs, specs
 from mosaiclib.reporting import latency_columns, measured, tables
 
 MIOU_TOLERANCE = 0.5
@@ -20,18 +22,29 @@ def beside_the_paper(table, profile_name, run_id):
     the paper's own is it subtracted. MAdds are counted on the row's own network, by the run `run_id`; what
     else may explain the printed figure is in the note. Latencies are those of `latency_columns`.
     """
-    records = paper.records(table)
+    added = _added(table)
+    records = [*paper.records(table), *added]
     evaluated = evaluations(profile_name)
     timed = latency_columns.columns(records)
+    counted = [*_madds(table, run_id), *(_counted(record, run_id) for record in added)]
     rows = [
-        {"label": record.label, "cells": [_miou(record, evaluated), madds, *times]}
-        for record, madds, times in zip(
-            records, _madds(table, run_id), latency_columns.cells(records, profile_name), strict=True
-        )
+        {
+            "label": record.label or f"{record.spec} (not in the paper)",
+            "cells": [_miou(record, evaluated), cost, *times],
+        }
+        for record, cost, times in zip(records, counted, latency_columns.cells(records, profile_name), strict=True)
     ]
     if not timed:
         rows = [{**row, "cells": row["cells"][:2]} for row in rows]
     return measured.table(["mIoU", "MAdds", *timed], rows, {"mIoU": MIOU_TOLERANCE_TEXT, "MAdds": MADDS_TOLERANCE_TEXT})
+
+
+def _added(table):
+    """Records without printed numbers for the networks that `specs.YOURS` adds to a table."""
+    like = paper.records(table)[0]
+    blank = {"labels": {}, "miou_percent": None, "latency_ms": dict.fromkeys(paper.DEVICES), "madds_output": "logits",
+             "madds_size": like.input_size, "madds_classes": like.classes}  # fmt: skip
+    return [replace(like, spec=spec.name, madds_spec=spec.name, **blank) for spec in specs.YOURS.get(table, ())]
 
 
 def evaluations(profile_name):
@@ -110,11 +123,14 @@ def _miou(record, evaluated):
     )
 
 
+def _counted(record, run_id):
+    return measured.cell(ours=round(madds.tflite_madds_b(record), 3), unit="B", run=run_id)
+
+
 def _madds(table, run_id):
     """A cell per row; where the paper prints no MAdds (Table 8), what was counted stands alone."""
     if not costs(table):
-        counted = [madds.tflite_madds_b(record) for record in paper.records(table)]
-        return [measured.cell(ours=round(value, 3), unit="B", run=run_id) for value in counted]
+        return [_counted(record, run_id) for record in paper.records(table)]
     return [
         measured.cell(
             paper=row["paper_madds_b"],
