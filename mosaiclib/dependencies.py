@@ -11,7 +11,7 @@ from mosaiclib.provenance import ROOT
 
 _LIBRARY = ROOT / "mosaiclib"
 _MODELS = _LIBRARY / "models"
-_NETWORK_STAGES = ("pictures", "train", "evaluate", "export", "tables", "figures")
+_NETWORK_STAGES = ("pictures", "pretrain", "train", "evaluate", "export", "tables", "figures")
 _NETWORK_PAGES = ("beyond/cost_by_stage", "beyond/edges")
 _NAMES = frozenset(specs.names())
 _TABLES = tuple(
@@ -32,12 +32,19 @@ _DRAWING = (
 _BEYOND = ("data/datasets.py", "data/images.py", "data/pipeline.py", "evaluation.py", "boundary.py", "ablation.py")
 _BEYOND_PAGES = ("class_browser", "edges", "extremes", "quantised", "stage_costs", "study", "plots")
 _PICTURES = tuple(f"data/{name}.py" for name in ("augment", "classes", "images", "palettes", "pipeline"))
+_TRAINING = tuple(
+    f"{name}.py"
+    for name in (
+        "training", "distribution", "recipes", "optimization", "batch_norms", "checkpoints", "losses", "evaluation",
+    )
+)  # fmt: skip
 
 # Beside the networks: what else of the library each stage computes with.
 CODE = {
     "data": ("data/**/*.py",),
     "pictures": ("models/pretrained/*.py", *_PICTURES, "pictures.py", "tflite.py"),
-    "train": ("data/**/*.py", "training.py", "distribution.py", "losses.py", "evaluation.py"),
+    "pretrain": ("data/**/*.py", *_TRAINING, "pretraining.py", "models/classifier.py"),
+    "train": ("data/**/*.py", *_TRAINING),
     "evaluate": ("data/**/*.py", "evaluation.py", "boundary.py", "tflite.py"),
     "export": ("data/**/*.py", "export.py", "tflite.py"),
     "latency": ("latency/*.py", "tflite.py"),

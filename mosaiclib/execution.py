@@ -196,5 +196,9 @@ def _reason(error):
         return "The kernel died while the notebook ran: it was killed, or memory ran out."
     if isinstance(error, PapermillExecutionError):
         message = " ".join(str(error.evalue).split())
-        return message if error.ename in ("ValueError", "NotAvailable", "RunFailed") else f"{error.ename}: {message}"
+        return (
+            message
+            if error.ename in ("ValueError", "OSError", "NotAvailable", "RunFailed")
+            else f"{error.ename}: {message}"
+        )
     return f"{' '.join(str(error).split())}" or type(error).__name__

@@ -49,6 +49,8 @@ def check(values, types):
             near = difflib.get_close_matches(name, types, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else f" There are: {', '.join(types)}."
             raise ValueError(f"Unknown parameter '{name}'.{hint}")
+        if value is None:  # not given: what it stands for is said in the notebook
+            continue
         kind = _TYPES.get(types[name], types[name])
         try:
             TypeAdapter(kind).validate_python(value, strict=True)

@@ -5,8 +5,10 @@ import zipfile
 import cv2
 import numpy as np
 import pytest
+from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
+from PIL import Image
 
-from mosaiclib.data import camvid, datasets, fetch, images
+from mosaiclib.data import camvid, datasets, fetch, image_folder, images
 from mosaiclib.data.augment import Augmentation
 from mosaiclib.data.pipeline import TrainingBatches
 
@@ -43,6 +45,22 @@ def test_identity_augmentation_changes_nothing():
     found = Augmentation((31, 45), scale=(1, 1), flip=False)(image, label, np.random.default_rng(0))
     np.testing.assert_array_equal(found[0], image)
     np.testing.assert_array_equal(found[1], label)
+
+
+def test_an_epoch_is_the_same_with_one_worker_and_with_three(tiny_dataset):
+    """As Keras draws it in fit: through its own queue of worker threads."""
+    epochs = []
+    for workers in (1, 3):
+        batches = TrainingBatches(tiny_dataset, ["train"], Augmentation((40, 48), colour=0.2), 2, 5, workers)
+        batches.epoch = 1
+        queue = PyDatasetAdapter(batches, shuffle=False)
+        queue.on_epoch_begin()
+        epochs.append([tuple(map(np.asarray, batch)) for batch in queue.get_tf_dataset()])
+        queue.on_epoch_end()
+    assert len(epochs[0]) == len(epochs[1]) == 3
+    for one, three in zip(*epochs, strict=True):
+        np.testing.assert_array_equal(one[0], three[0])
+        np.testing.assert_array_equal(one[1], three[1])
 
 
 def test_batches_depend_on_seed_and_epoch_not_on_workers(tiny_dataset):
@@ -153,3 +171,64 @@ def test_colour_follows_its_definition_and_spares_labels():
         assert (moved == label).all()
         # Rounding a dark value before the gamma may move it by several levels.
         assert np.abs(image - expected).mean() < 0.5 and np.abs(image - expected).max() < 12
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "LA", "I;16", "1"])
+def test_pngs_are_read_as_pillow_reads_them(mode, tmp_path):
+    generator = np.random.default_rng(5)
+    grey = generator.integers(0, 200, (23, 37), dtype=np.uint8)
+    picture = Image.fromarray(np.stack([grey, grey + 9, grey + 50], 2)).convert(mode if mode != "I;16" else "L")
+    picture.save(tmp_path / "a.png")
+    expected = np.asarray(Image.open(tmp_path / "a.png").convert("RGB"))
+    np.testing.assert_array_equal(images.read_image(tmp_path / "a.png"), expected)
+    if mode in ("L", "P"):
+        np.testing.assert_array_equal(images.read_label(tmp_path / "a.png"), np.asarray(picture))
+
+
+def test_a_png_that_lies_on_its_side_is_turned(tmp_path):
+    picture = Image.fromarray(np.random.default_rng(6).integers(0, 256, (8, 12, 3), dtype=np.uint8))
+    exif = picture.getexif()
+    exif[0x0112] = 6
+    picture.save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(images.read_image(tmp_path / "a.png"), np.rot90(np.asarray(picture), -1))
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+def test_a_truncated_or_changed_file_never_gives_pixels(kind, tmp_path):
+    picture = Image.fromarray(np.random.default_rng(7).integers(0, 256, (200, 300, 3), dtype=np.uint8))
+    path = tmp_path / f"a.{kind}"
+    picture.save(path)
+    whole = path.read_bytes()
+    broken = [whole[: len(whole) // 2], whole[:40], b""]
+    if kind == "png":  # JPEG has no checksum
+        broken.append(whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])
+    for content in broken:
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=rf"a\.{kind} is not a readable JPEG or PNG"):
+            images.read_image(path)
+
+
+def test_a_folder_of_classified_pictures(tmp_path):
+    for split in ("train", "val"):
+        for name in ("cat", "ant"):
+            images.write_png(tmp_path / split / name / "0.png", np.full((20, 30, 3), 7, np.uint8))
+    data = image_folder.read(tmp_path)
+    assert data.classes == ("ant", "cat")
+    assert [(path.parent.name, number) for path, number in data.split("val")] == [("ant", 0), ("cat", 1)]
+    (tmp_path / "val" / "dog").mkdir()
+    with pytest.raises(ValueError, match="dog is no class of"):
+        data.split("val")
+    with pytest.raises(fetch.NotAvailable, match="does not hold the folder train"):
+        image_folder.read(tmp_path / "train")
+
+
+def test_crops_for_classification_have_the_size_and_lie_within():
+    generator = np.random.default_rng(8)
+    ramp = np.arange(60 * 90, dtype=np.float32).reshape(60, 90)
+    for size in ((32, 32), (17, 40), (224, 224)):
+        picture = np.repeat((ramp / ramp.max() * 255)[..., None], 3, 2).astype(np.uint8)
+        for _ in range(10):
+            found = image_folder.random_crop(picture, size, (0.1, 1.0), True, generator)
+            assert found.shape == (*size, 3) and found[-1].mean() > found[0].mean()
+        centre = image_folder.centre_crop(picture, size)
+        assert centre.shape == (*size, 3) and abs(centre.mean() - picture.mean()) < 5

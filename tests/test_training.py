@@ -1,13 +1,21 @@
 """Training: resuming is bitwise, the schedule and loss follow their formulas."""
 
+import io
 import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
 from dataclasses import asdict
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from mosaiclib import losses, models, specs, training
+from mosaiclib import batch_norms, losses, models, optimization, recipes, specs, training, training_line
+from mosaiclib.data import datasets, images
 from mosaiclib.models import blocks
 
 SPEC = specs.mosaic(m=32, f=8, d=8, bins=(1, 2), skips="8-C, 4-S")
@@ -27,7 +35,7 @@ def small(size, classes):
 
 def recipe(**changes):
     values = {"epochs": 4, "batch_size": 2, "crop": (48, 64), "learning_rate": 0.01, "ema": 0.9, "seed": 3}
-    return training.Recipe(**(values | changes))
+    return recipes.Recipe(**(values | changes))
 
 
 def trained(dataset, folder, plan, stops, build=small):
@@ -60,6 +68,88 @@ def test_resumed_training_is_bitwise_the_straight_one(tiny_dataset, tmp_path, op
         np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
 
 
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+import h5py
+import test_training as tests
+from mosaiclib import checkpoints, training
+from mosaiclib.data import datasets, images
+
+count = {"checkpoint": 0, "arrays": 0}
+write, create = training.write_arrays, h5py.Group.create_dataset
+
+def write_arrays(path, arrays):
+    count["checkpoint"] += path.name == training.CHECKPOINT
+    write(path, arrays)
+
+def create_dataset(self, *arguments, **options):
+    count["arrays"] += count["checkpoint"] == 2
+    if count["arrays"] == 5:
+        self.file.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return create(self, *arguments, **options)
+
+training.write_arrays, h5py.Group.create_dataset = write_arrays, create_dataset
+tests.trained(datasets.get("folder", sys.argv[2]), sys.argv[3], tests.recipe(), [4])
+"""
+
+
+def test_killed_while_it_writes_a_checkpoint_training_goes_on_from_the_last_one(tiny_dataset, tmp_path):
+    root, scratch = tmp_path / "mine", tmp_path / "killed"
+    for split in ("train", "val"):
+        for number, sample in enumerate(tiny_dataset.split(split)):
+            for kind, path in zip(("images", "labels"), sample, strict=True):
+                (root / kind / split).mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, root / kind / split / f"{number}.png")
+    (root / "classes.yaml").write_text("names: [a, b, c, d]")
+    command = [sys.executable, "-c", KILLED, str(Path(__file__).parent), str(root), str(scratch)]
+    assert subprocess.run(command, timeout=240, stderr=subprocess.DEVNULL).returncode == -signal.SIGKILL
+    assert list(scratch.glob("checkpoint.h5.*.partial"))  # it died while it wrote
+    left = training.read_arrays(scratch / training.CHECKPOINT)
+    assert len(json.loads(left["state"].tobytes())["history"]) == 1
+    data = datasets.get("folder", root)
+    straight, _ = trained(data, tmp_path / "straight", recipe(), [4])
+    resumed, outcome = trained(data, scratch, recipe(), [4])
+    assert len(outcome["history"]) == 4
+    for a, b in zip(straight.weights, resumed.weights, strict=True):
+        np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        (np.full((72, 88), 77, np.uint8), r"_label\.png holds the id 77"),
+        (np.zeros((9, 9), np.uint8), r"_label\.png is 9x9, but its picture is 88x72"),
+        (None, r"_image\.png is not a readable JPEG or PNG picture"),
+    ],
+)
+def test_bad_data_ends_a_training_with_a_sentence_and_loses_nothing(label, message, tiny_dataset, tmp_path):
+    trained(tiny_dataset, tmp_path, recipe(), [1])
+    before = (tmp_path / training.CHECKPOINT).read_bytes()
+    image_path, label_path = tiny_dataset.split("train")[3]
+    if label is None:
+        image_path.write_bytes(image_path.read_bytes()[:2000])
+    else:
+        images.write_png(label_path, label)
+    with pytest.raises(ValueError, match=rf"^[^\n]*{message}[^\n]*$"):
+        trained(tiny_dataset, tmp_path, recipe(), [2])
+    assert (tmp_path / training.CHECKPOINT).read_bytes() == before
+
+
+def test_a_checkpoint_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    training.write_arrays(tmp_path / "a.h5", {"x": np.ones(3)})
+
+    def full(*_, **__):
+        raise OSError("[Errno 28] Can't write data (file write failed: time = ..., No space left on device, ...)")
+
+    monkeypatch.setattr("h5py.Group.create_dataset", full)
+    with pytest.raises(OSError, match=r"a\.h5 could not be written: the disk is full\.$"):
+        training.write_arrays(tmp_path / "a.h5", {"x": np.zeros(3)})
+    assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
+    np.testing.assert_array_equal(training.read_arrays(tmp_path / "a.h5")["x"], np.ones(3))
+
+
 def test_a_checkpoint_of_another_recipe_is_refused(tiny_dataset, tmp_path):
     trained(tiny_dataset, tmp_path, recipe(), [1])
     with pytest.raises(ValueError, match="another recipe"):
@@ -70,7 +160,7 @@ def test_a_recipe_of_before_a_field_was_added_is_read():
     plan = recipe()
     old = json.loads(json.dumps(asdict(plan)))
     del old["dice"], old["selection"]
-    assert training.Recipe.from_json(old) == plan
+    assert recipes.Recipe.from_json(old) == plan
 
 
 def test_a_damaged_checkpoint_is_refused(tiny_dataset, tmp_path):
@@ -144,17 +234,22 @@ def test_class_weights_balance_the_median(tiny_dataset):
 
 
 def test_poly_schedule_with_warmup():
-    schedule = training.PolyDecay(0.1, steps=100, warmup_steps=10)
+    schedule = optimization.PolyDecay(0.1, steps=100, warmup_steps=10)
     assert float(schedule(4)) == pytest.approx(0.1 * (1 - 0.04) ** 0.9 * 0.5, rel=1e-5)
     assert float(schedule(60)) == pytest.approx(0.1 * 0.4**0.9, rel=1e-5)
     assert float(schedule(100)) == 0
 
 
-def test_weight_decay_spares_depthwise_kernels_batch_norms_and_biases():
+def test_weight_decay_spares_batch_norms_biases_and_the_backbones_depthwise_kernels():
     model = mosaic((48, 64), 4)
-    decayed = {v.path for v in model.trainable_variables if training._decays(v)}
+    decayed = {v.path for v in model.trainable_variables if optimization.decays(v)}
     assert "mnmh.block3.expand.conv/kernel" in decayed and "mosaic.encoder.projection.conv/kernel" in decayed
-    assert not any("bn/" in path or "/bias" in path or ".depthwise.conv" in path for path in decayed)
+    assert not any("bn/" in path or "/bias" in path for path in decayed)
+    assert {path.split(".")[0] for path in decayed if ".depthwise." in path} == {"mosaic"}
+    plan = recipe(weight_decay=0.02, ema=0.0)
+    optimization.compile_network(model, plan, 10, losses.segmentation_loss)
+    squares = sum(float((np.asarray(v) ** 2).sum()) for v in model.trainable_variables if v.path in decayed)
+    assert float(sum(model.losses)) == pytest.approx(0.02 / 2 * squares, rel=1e-5)
 
 
 def test_learning_rate_too_high_ends_with_a_sentence(tiny_dataset, tmp_path):
@@ -166,7 +261,7 @@ def test_learning_rate_too_high_ends_with_a_sentence(tiny_dataset, tmp_path):
 def test_frozen_norms_keep_their_statistics_and_train_scale_and_offset(wiring, part):
     spec = specs.mosaic(m=448, bins=(1, 4)).wired(wiring)
     network = models.build(spec, (64, 96), 3)
-    trained = training.with_stored_statistics(network, part)
+    trained = batch_norms.with_stored_statistics(network, part)
     generator = np.random.default_rng(3)
     images = generator.uniform(-1, 1, (2, 64, 96, 3)).astype(np.float32)
     labels = generator.integers(0, 3, (2, 64, 96)).astype(np.uint8)
@@ -179,3 +274,65 @@ def test_frozen_norms_keep_their_statistics_and_train_scale_and_offset(wiring, p
     moved = {path for path in changed if "/moving_" in path}
     assert all(not path.startswith(part) for path in moved) and bool(moved) == bool(part)
     assert any(path.startswith("mnmh") and path.endswith("/beta") for path in changed)
+
+
+def test_accumulated_batches_are_one_batch(tiny_dataset, tmp_path):
+    """Two batches of 2 make the step of one of 4: batch norms are frozen, and whole pictures have as many pixels."""
+    ends = []
+    for size, accumulate in ((4, 1), (2, 2)):
+        plan = recipe(
+            crop=(72, 88), scale=(1, 1), batch_size=size, accumulate=accumulate, frozen_batch_norm=True, epochs=1,
+            ema=0.0, warmup_steps=2, weight_decay=0.0, selection="last",
+        )  # fmt: skip
+        network, _ = trained(tiny_dataset, tmp_path / str(size), plan, [1])
+        ends.append([np.asarray(v) for v in network.weights])
+    # 6 pictures: one step of 4, or one of 2 x 2 and a third batch that only accumulates.
+    for one, two in zip(*ends, strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_named_recipes_are_valid(name):
+    plan = recipes.load(name)
+    assert plan.but(epochs=7, light=None) == recipes.load(name).but(epochs=7)
+    assert recipes.Recipe.from_json(json.loads(json.dumps(asdict(plan)))) == plan
+
+
+def test_the_papers_recipe_is_what_the_paper_states():
+    plan = recipes.load("paper")
+    assert (plan.crop, plan.batch_size, plan.scale, plan.flip) == ((769, 769), 8, (0.5, 2.0), True)
+    assert 5e-4 <= plan.learning_rate <= 2e-3
+    assert (plan.light, plan.colour, plan.class_balance, plan.dice, plan.ema) == (0, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epochs: 2\nbatch_size: 1\ncrop: [8, 8]\nlearning_rate: 1.0\nlearning_rat: 2", "learning_rat: Unexpected"),
+        ("epochs: 0\nbatch_size: 1\ncrop: [8, 8]\nlearning_rate: 1.0", "at least 1"),
+        ("crop: 769", "epochs: Field required|crop: Input should be a valid tuple"),
+        ("a: [", "not valid YAML"),
+        ("", "should be a dictionary"),
+    ],
+)
+def test_a_bad_recipe_is_refused_with_a_sentence(text, message, tmp_path):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(ValueError, match=rf"mine\.yaml.*({message})"):
+        recipes.load(tmp_path / "mine.yaml")
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_progress_is_one_line_that_updates_or_one_an_epoch(live, tiny_dataset, tmp_path):
+    shown = io.StringIO()
+    keras.utils.set_random_seed(11)
+    plan = recipe(validate_every=2)
+    line = training_line.TrainingLine(plan.batch_size, live=live, file=shown)
+    training.train(small(plan.crop, 4), tiny_dataset, plan, tmp_path, report=line)
+    text = shown.getvalue()
+    assert text.count("\n") == (1 if live else 4) and ("\r" in text) == live
+    if live:
+        last = text.split("\r")[-1]
+        assert re.search(r"epoch   4/4  [\d.]+ images/s  loss [\d.]+  val mIoU [\d.]+ % \|.* 00:00 left", last)
+    else:
+        # Validated every second epoch, and a line says only what was measured in its own.
+        assert [("mIoU" in row) for row in text.splitlines()] == [False, True, False, True]

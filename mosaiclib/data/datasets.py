@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from mosaiclib.data import ade20k, camvid, cityscapes, classes, folder, images, minicity_files
@@ -108,12 +109,13 @@ class Dataset:
 
     def train_ids(self, label, path="The label map"):
         """Maps ids on disk to train ids. Raises ValueError that names all ids the data set does not have."""
-        mapped = np.asarray(self.to_train_id, np.int16)[label]
-        if mapped.min() < 0:
-            ids = np.unique(label[mapped < 0]).tolist()
+        label, table = np.asarray(label, np.uint8), np.array(self.to_train_id)
+        unknown = cv2.LUT(label, np.uint8(table < 0)).reshape(label.shape)
+        if cv2.countNonZero(unknown):
+            ids = np.unique(label[unknown > 0]).tolist()
             named = f"the id {ids[0]}" if len(ids) == 1 else f"the ids {', '.join(map(str, ids))}"
             raise ValueError(f"{path} holds {named}, which {self.name} does not have.")
-        return mapped.astype(np.uint8)
+        return cv2.LUT(label, np.uint8(table % 256)).reshape(label.shape)
 
     def fingerprint(self) -> str:
         """A sha256 over names and bytes of all files, so that a run can say what it saw.

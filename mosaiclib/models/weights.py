@@ -36,13 +36,16 @@ class Card:
 
 
 def write_arrays(path, arrays):
-    """Writes {name: array} to an HDF5 file, complete or not at all."""
+    """Writes {name: array} to an HDF5 file, complete or not at all. Raises OSError that names it and says why not."""
     partial = Path(f"{path}.{uuid4().hex[:8]}.partial")
     try:
         with h5py.File(partial, "w") as file:
             for name, array in arrays.items():
                 file.create_dataset(name, data=np.asarray(array))
         os.replace(partial, path)
+    except (OSError, RuntimeError) as error:  # HDF5 tells of a full disk in either, at length
+        why = "the disk is full" if "No space left" in str(error) else str(error)
+        raise OSError(f"{path} could not be written: {why}.") from None
     finally:
         partial.unlink(missing_ok=True)
 
