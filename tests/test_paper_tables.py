@@ -78,7 +78,7 @@ def test_what_ran_fills_its_row_and_the_rest_says_what_would(tmp_path, monkeypat
     assert (ran["ours"], ran["difference"], ran["run"], ran["other_data"]) == (50.0, None, "evaluate/a", True)
     assert "synthetic" in ran["note"] and "val split, 3 pictures" in ran["note"]
     rest = cells["#Pyramid Levels 2, #Bins [1,4], GC Y"]["mIoU"]
-    assert rest["ours"] is None and rest["command"].endswith("--tables 4 --rows mnmh480-mosaic-bins1.4")
+    assert rest["ours"] is None and "mnmh480-mosaic-bins1.4" in rest["command"].split()
     assert all(cell["MAdds"]["within"] for cell in cells.values())
 
 

@@ -73,7 +73,7 @@ def cost_table(costs):
             "its difference": row["difference_percent"],
             "conv MACs": row["conv_macs_b"],
             "parameters": row["params"],
-            "what we found": row["note"] or "as printed",
+            "to the digit": printed_digits(row),
         }
         for row in costs
     ]
