@@ -40,7 +40,7 @@ def report(profile, source, jobs=None, publish=None, tables=(), rows=(), plan_on
     with _locked(folder, profile.name) as lock:
         waits = waiting.for_data(profile, asked)
         ready = [run_id for run_id in asked if run_id not in waits]
-        _discard_garbage(profile, ready)
+        discard_garbage(profile, ready)
         todo = out_of_date(profile, source, ready)
         _tell(profile, asked, waits, todo, everything=plan_only)
         if plan_only:
@@ -72,13 +72,16 @@ def _locked(folder, name):
         yield lock
 
 
-def _discard_garbage(profile, run_ids):
+def discard_garbage(profile, run_ids):
     """A result that no reader accepts would count as up to date: without it the run is made again."""
     from mosaiclib.reporting import records
 
     for run_id in run_ids:
         result = runs.folder_of(profile.name, run_id) / "result.json"
-        if result.exists() and not (found := records.read_run(result.parent, run_id)).done:
+        if result.parent.is_file():
+            print(f"{run_id} is made again: a file lies where its folder should be.")
+            runs.discard(result.parent)
+        elif result.exists() and not (found := records.read_run(result.parent, run_id)).done:
             print(f"{run_id} is made again: {found.reason}")
             runs.discard(result)
 

@@ -1,0 +1,69 @@
+"""A batch mends what it finds broken, and tells what happens in one line a run."""
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from mosaiclib import batch, history, profiles, progress, runs
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch):
+    """A profile of four data runs, of which the first is done and each other is broken in its own way."""
+    monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path))
+    line = "  data/{}: {{notebook: notebooks/10_data.ipynb, description: x}}\n"
+    path = tmp_path / "p.yaml"
+    path.write_text("title: t\ndescription: d\nruns:\n" + "".join(line.format(name) for name in "abcd"))
+    for name in "abc":
+        folder = runs.folder_of("p", f"data/{name}")
+        folder.mkdir(parents=True)
+        (folder / "notebook.ipynb").write_text("{}")
+        runs.write_json(folder / "run.json", {"status": "done", "parameters": {"shown": len(name)}, "wall_s": 1.0})
+        runs.write_json(folder / "result.json", {"miou": 0.5, "wall": [1, 2]})
+    (runs.folder_of("p", "data/b") / "run.json").write_text('{"status": "do')
+    (runs.folder_of("p", "data/c") / "result.json").write_text("[]")
+    runs.folder_of("p", "data/d").write_text("junk")
+    return profiles.load(path)
+
+
+def test_garbage_does_not_count_as_up_to_date(plan, capsys):
+    batch.discard_garbage(plan, list(plan.runs))
+    left = [name for name in "abcd" if (runs.folder_of("p", f"data/{name}") / "result.json").exists()]
+    assert left == ["a"] and not runs.folder_of("p", "data/d").exists()
+    told = capsys.readouterr().out
+    assert "data/b is made again: run.json is not valid JSON." in told
+    assert "data/d is made again: a file lies" in told and "data/a" not in told
+
+
+def test_one_line_a_run_where_there_is_no_terminal():
+    text = io.StringIO()
+    with progress.Batch({"train/a": 60, "data/b": 30}, Console(file=text)) as shown:
+        for line in ("start train/a", "  train/a: epoch 1", "start data/b", "done data/b 4 seconds", "noise",
+                     "FAILED train/a The kernel died."):  # fmt: skip
+            shown.read(line)
+    assert text.getvalue().splitlines() == [
+        "    1/2 data/b done: 4 seconds",
+        "    2/2 train/a FAILED: The kernel died.",
+    ]
+    assert list(shown.failed) == ["train/a"] and list(shown.ended) == ["data/b"]
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.2, "1 second"), (89, "89 seconds"), (600, "10 minutes"),
+                                               (7200, "2 hours"), (10**6, "12 days")])  # fmt: skip
+def test_rough_times(seconds, text):
+    assert progress.span(seconds) == text
+
+
+def test_two_runs_differ_in_what_differs(plan, mosaic):
+    other = runs.folder_of("p", "data/c")
+    runs.write_json(other / "run.json", {"status": "done", "parameters": {"shown": 9}, "wall_s": 1.0})
+    runs.write_json(other / "result.json", {"miou": 0.75, "wall": [1, 3]})
+    found = {row["field"]: (row["a"], row["b"], row["change"]) for row in history.differences("p/data/a", other)}
+    assert found == {"parameters.shown": (1, 9, 8), "result.miou": (0.5, 0.75, 0.25), "result.wall.1": (2, 3, 1)}
+    status, out, _ = mosaic("runs", "diff", "p/data/a", other, "--json")
+    assert status == 0 and len(json.loads(out)) == 3
+    assert "in nothing" in mosaic("runs", "diff", "p/data/a", "p/data/a")[1]
+    status, _, error = mosaic("runs", "diff", "p/data/a", "p/data/nope")
+    assert status == 1 and "no run 'p/data/nope'" in error
