@@ -218,7 +218,7 @@ import json
 from mosaiclib import models, paper, specs
 paper.records = lambda table, real=paper.records: real(table)[:1]  # one row of the paper is enough here
 from mosaiclib.reporting import paper_table
-network = models.build(specs.get("plain-mosaic"), (64, 96), 5)
+network = models.build(specs.get("plain-mosaic"), (256, 288), 5)
 print(json.dumps([network.output_shape, paper_table.beside_the_paper(6, "none", "tables/table_6")["rows"]]))
 """
     environment = os.environ | {"PYTHONPATH": str(tmp_path), "MOSAIC_REPORTS": str(tmp_path / "reports")}
@@ -226,6 +226,6 @@ print(json.dumps([network.output_shape, paper_table.beside_the_paper(6, "none", 
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     shape, rows = json.loads(done.stdout.splitlines()[-1])
-    assert shape == [None, 16, 24, 5]
+    assert shape == [None, 64, 72, 5]
     assert [row["label"] for row in rows] == ["MNV3-small, MOSAIC", "plain-mosaic (not in the paper)"]
     assert rows[1]["cells"][1]["ours"] > 1 and rows[1]["cells"][0]["paper"] is None
