@@ -47,7 +47,7 @@ CODE = {
     "train": ("data/**/*.py", *_TRAINING),
     "evaluate": ("data/**/*.py", "evaluation.py", "boundary.py", "tflite.py"),
     "export": ("data/**/*.py", "export.py", "tflite.py"),
-    "latency": ("latency/*.py", "tflite.py"),
+    "latency": ("latency/*.py", "export.py"),
     "tables": ("paper.py", "paper/*.csv", "madds.py", *_TABLES),
     "figures": ("paper.py", "paper/*.csv", *(f"reporting/{name}.py" for name in _DRAWING)),
     "explore": ("explore/*", "paper.py", "paper/*.csv", "specs.py", "models/**/*.py", "pictures.py", "latency/host.py"),
@@ -85,6 +85,8 @@ def networks_of(profile, run_id) -> tuple[str, ...]:
     if run_id == "beyond/edges":
         evaluated = [networks_of(profile, other) for other in profile.runs if other.startswith("evaluate/")]
         return tuple(dict.fromkeys(name for names in evaluated for name in names))
+    if timed := _timed_networks(plan, stage):
+        return () if timed == "all" else tuple(timed.split())
     named = [value for value in plan.all_parameters.values() if value in _NAMES]
     if named:
         return tuple(named)
@@ -97,7 +99,7 @@ def sources(profile, run_id) -> list:
     stage = run_id.split("/")[0]
     found = {path for pattern in CODE[stage] for path in _LIBRARY.glob(pattern)}
     found -= _other_data_sets(profile.runs[run_id].all_parameters.get("dataset"))
-    if _builds(run_id):
+    if _builds(run_id) or _timed_networks(profile.runs[run_id], stage):
         found |= {_MODELS / name for name in ("__init__.py", "build.py", "weights.py", "blocks.py")}
         found |= _network_files(run_id, networks_of(profile, run_id))
     if stage in ("tables", "figures") or run_id == "beyond/cost_by_stage":
@@ -116,6 +118,11 @@ def settings(profile, run_id) -> str:
 
 def _builds(run_id):
     return run_id.split("/")[0] in _NETWORK_STAGES or run_id in _NETWORK_PAGES
+
+
+def _timed_networks(plan, stage):
+    """The networks that a latency run builds besides the files it is given, as one text."""
+    return plan.all_parameters.get("networks", "") if stage == "latency" else ""
 
 
 def drawn_from(profile, run_id) -> list[str]:

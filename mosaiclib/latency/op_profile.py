@@ -7,6 +7,7 @@ process of its own: `python -m mosaiclib.latency.op_profile '{"file": ...}'` pri
 import ctypes
 import json
 import re
+import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -53,6 +54,17 @@ def profile(file, kernels="xnnpack", threads=1, runs=3):
         ],
         "own_ops": len({node for _, delegated, node in operations if not delegated}),
     }
+
+
+def in_a_process(file, kernels="xnnpack", threads=1, runs=3):
+    """What `profile` finds, in a process of its own, which a file may crash. Raises ValueError where it fails."""
+    task = json.dumps({"file": str(file), "kernels": kernels, "threads": threads, "runs": runs})
+    done = subprocess.run(
+        [sys.executable, "-m", "mosaiclib.latency.op_profile", task], capture_output=True, text=True, errors="replace"
+    )
+    if done.returncode:
+        raise ValueError(f"{file} could not be profiled: {' '.join(done.stderr.split())[-200:]}")
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def kind_of(name):

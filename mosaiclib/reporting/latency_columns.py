@@ -6,32 +6,75 @@ from mosaiclib.reporting import measured
 # Released graphs that are the network of a row.
 RELEASED = {"mosaic_r4_uint8": "mnmh448-mosaic-f64-d64", "deeplabv3plus_mnv2_qat_uint8": "mnv2-dlv3plus"}
 HERE = "CPU, this machine"
+PHONE = "benchmark_model"  # the runtime of measurements on a phone
+# Which of the paper's devices a configuration of `mosaic bench --android` runs on.
+ON = {"cpu1": "cpu", "cpu4": "cpu", "xnnpack1": "cpu", "xnnpack4": "cpu", "gpu": "gpu", "hexagon": "dsp",
+      "edgetpu": "edgetpu"}  # fmt: skip
 
 
-def columns(records) -> list[str]:
+def columns(records, profile_name="") -> list[str]:
     """The headings of the latency columns of a table's records; none where the paper prints no latency."""
-    devices = [name for device, name in paper.DEVICES.items() if any(r.latency_ms[device] for r in records)]
-    return [*(f"{name}, Pixel 4" for name in devices), HERE] if devices else []
+    devices = _devices(records)
+    phone = _on_phone(profile_name) if profile_name else {}
+    more = [f"{paper.DEVICES[d]}, phone" for d in devices if any(device == d for _, device in phone)]
+    return [*(f"{paper.DEVICES[d]}, Pixel 4" for d in devices), HERE, *more] if devices else []
 
 
 def cells(records, profile_name) -> list[list]:
     """A list of cells per record, for `columns`. What no device measured says which command would."""
-    devices = [device for device in paper.DEVICES if any(record.latency_ms[device] for record in records)]
-    timed = fastest(profile_name)
-    return [[*(_pixel(record, device) for device in devices), _here(timed.get(record.spec))] for record in records]
+    devices, phone = _devices(records), _on_phone(profile_name)
+    carried = [d for d in devices if any(device == d for _, device in phone)]
+    timed = fastest(profile_name, {record.spec: record.input_size for record in records})
+    return [
+        [
+            *(_pixel(record, device) for device in devices),
+            _measured(timed.get(record.spec), "A computer, not a phone"),
+            *(_measured(phone.get((record.spec, device)), "") for device in carried),
+        ]
+        for record in records
+    ]
 
 
-def fastest(profile_name) -> dict:
-    """{network: (run id, the shortest of its timings)} of all finished latency runs of a profile."""
+def _devices(records):
+    return [device for device in paper.DEVICES if any(record.latency_ms[device] for record in records)]
+
+
+def _on_phone(profile_name):
+    """{(network, device): (run id, the shortest timing)} of a phone, where a delegate's part is proven.
+
+    What ran on a delegate in part says so with its numbers; what nothing proves is left out.
+    """
     found = {}
+    for run_id, model, row in _timings(profile_name):
+        device = ON.get(row["kernels"]) if row["runtime"] == PHONE else None
+        proven = row["verdict"] == "full" or "/" in row["verdict"] or (device == "cpu" and row["verdict"] == "none")
+        known = found.get((model, device))
+        if device and proven and (not known or row["mean_ms"] < known[1]["mean_ms"]):
+            found[model, device] = run_id, row
+    return found
+
+
+def fastest(profile_name, sizes=None) -> dict:
+    """{network: (run id, the shortest of its timings on this machine)} of all finished latency runs of a profile.
+
+    sizes: {network: (height, width)} to which timings are held, where they say their size.
+    """
+    found = {}
+    for run_id, model, row in _timings(profile_name):
+        wanted, size = (sizes or {}).get(model), row.get("input_size")
+        fits = row["runtime"] != PHONE and (not wanted or not size or tuple(size) == tuple(wanted))
+        if fits and (model not in found or row["mean_ms"] < found[model][1]["mean_ms"]):
+            found[model] = run_id, row
+    return found
+
+
+def _timings(profile_name):
+    """(run id, network, measurement) of every finished timing of a profile."""
     for run_id, result in runs.finished(profile_name, "latency").items():
         for row in result["measurements"]:
             name = row["model"].partition("_")[0]
-            model = name if name in specs.names() else RELEASED.get(row["model"], row["model"])
-            known = model in found and found[model][1]["mean_ms"]
-            if row["mean_ms"] is not None and (not known or row["mean_ms"] < known):
-                found[model] = run_id, row
-    return found
+            if row["mean_ms"] is not None:
+                yield run_id, name if name in specs.names() else RELEASED.get(row["model"], row["model"]), row
 
 
 def _pixel(record, device):
@@ -42,13 +85,16 @@ def _pixel(record, device):
     )
 
 
-def _here(timed):
+def _measured(timed, remark):
     if timed is None:
         return None
     run_id, row = timed
     threads = f"{row['threads']} thread{'s' if row['threads'] != 1 else ''}"
-    note = (
-        f"{row['model']}: {row['runtime']} {row['version'] or ''}, {row['kernels']}, {threads}; "
-        f"delegated: {row['verdict']}. A computer, not a phone"
-    )
+    where = row["machine"] if row["runtime"] == PHONE else f"{row['runtime']} {row['version'] or ''}"
+    said = [
+        f"{row['model']}: {where}, {row['kernels']}, {threads}",
+        f"delegated: {row['verdict']}",
+        row.get("note", ""),
+    ]
+    note = ". ".join(filter(None, ["; ".join(filter(None, said)), remark]))
     return measured.cell(ours=round(row["mean_ms"], 1), unit="ms", run=run_id, note=note)

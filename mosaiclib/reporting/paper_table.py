@@ -25,7 +25,7 @@ def beside_the_paper(table, profile_name, run_id):
     added = _added(table)
     records = [*paper.records(table), *added]
     evaluated = evaluations(profile_name)
-    timed = latency_columns.columns(records)
+    timed = latency_columns.columns(records, profile_name)
     counted = [*_madds(table, run_id), *(_counted(record, run_id) for record in added)]
     rows = [
         {

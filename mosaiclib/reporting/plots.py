@@ -1,11 +1,7 @@
 """The plots of the notebooks, as matplotlib figures drawn from plain numbers."""
 
-import json
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
@@ -67,32 +63,6 @@ def confusion(counts, classes):
     axes.set(xlabel="predicted class", ylabel="true class")
     axes.tick_params(axis="x", rotation=90)
     axes.tick_params(axis="y", rotation=0)
-    return figure
-
-
-def latency_strips(log):
-    """One dot per process: its mean latency, a row per file and configuration, the fastest first.
-
-    log: the file of JSON lines that `latency.host.bench` writes; processes without times are left out.
-    """
-    with open(log, encoding="utf-8") as lines:
-        answers = [answer for answer in map(json.loads, lines) if answer.get("times_ms")]
-    dots = pd.DataFrame(
-        {
-            "configuration": f"{_short(Path(a['file']).stem)}\n{a['kernels']}, threads: {a['threads']}",
-            "runtime": a["runtime"],
-            "mean": float(np.mean(a["times_ms"])),
-        }
-        for a in answers
-    )
-    order = dots.groupby("configuration")["mean"].min().sort_values().index
-    figure, axes = plt.subplots(figsize=(7.6, 1.6 + 0.62 * len(order)))
-    sns.stripplot(dots, x="mean", y="configuration", hue="runtime", order=order, dodge=True, alpha=0.7, ax=axes)
-    axes.set(xscale="log", xlabel="mean of one process, ms", ylabel="")
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter("{x:g}")
-    axes.tick_params(axis="x", which="minor", labelsize=9)
-    sns.move_legend(axes, "lower center", bbox_to_anchor=(0.4, 1), ncol=3, title=None)
     return figure
 
 
@@ -169,11 +139,6 @@ def _common(one, other):
     """The area that two boxes share."""
     shared = Bbox.intersection(one, other)
     return shared.width * shared.height if shared else 0.0
-
-
-def _short(name, longest=36):
-    """The end of a long file name, which says more than its beginning: size, output and precision."""
-    return name if len(name) <= longest else f"...{name[-longest:]}"
 
 
 def scatter(points, axis):

@@ -1,0 +1,95 @@
+"""The plots of the latency notebook, as matplotlib figures drawn from plain numbers."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator
+
+from mosaiclib.reporting import figures
+
+figures.style()
+
+
+def boxes(lines):
+    """Boxes of single inferences by runtime and kernels, a panel per file, the fastest way first.
+
+    lines: the benchmark runs of a bench's log; those without times are left out. Whiskers reach the
+    furthest time within 1.5 box lengths, dots are beyond.
+    """
+    times = pd.DataFrame(
+        {
+            "file": Path(line["file"]).stem,
+            "way": f"{line['runtime']}, {line['kernels']}, {line['threads']}\N{NARROW NO-BREAK SPACE}thr.",
+            "delegate": line.get("verdict", "").partition(" ")[0],
+            "ms": ms,
+        }
+        for line in lines
+        for ms in line.get("times_ms", ())
+    )
+    files = list(dict.fromkeys(times["file"]))
+    heights = [times[times["file"] == file]["way"].nunique() for file in files]
+    figure, panels = plt.subplots(
+        len(files), 1, figsize=(7.8, 1.2 + sum(0.5 + 0.42 * h for h in heights)), squeeze=False, sharex=True,
+        height_ratios=[h + 0.8 for h in heights],
+    )  # fmt: skip
+    colours = {"full": "#029e73", "partial": "#0173b2", "none": "#949494", "implicit": "#de8f05", "unknown": "#cc78bc"}
+    for file, axes in zip(files, panels[:, 0], strict=True):
+        own = times[times["file"] == file]
+        shades = [colour for colour in colours if colour in set(times["delegate"])]
+        order = own.groupby("way")["ms"].median().sort_values().index
+        sns.boxplot(
+            own, x="ms", y="way", order=order, hue="delegate", hue_order=shades,
+            palette=colours, linewidth=1.2, fliersize=3, ax=axes, legend=False,
+        )  # fmt: skip
+        axes.set(xscale="log", xlabel="", ylabel="")
+        axes.set_title(_short(file), loc="left", fontsize=12)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+        axes.xaxis.set_minor_formatter("{x:g}")
+        axes.tick_params(axis="x", which="minor", labelsize=9)
+    panels[-1, 0].set_xlabel("one inference, ms (logarithmic)")
+    marks = [Patch(color=colours[verdict], label=verdict) for verdict in colours if verdict in set(times["delegate"])]
+    figure.legend(handles=marks, loc="outside upper right", ncol=5, title="what a delegate took")
+    return figure
+
+
+def op_profile(profiles):
+    """A bar per network of the milliseconds that each kind of layer takes. profiles: {name: {kind: ms}}."""
+    table = pd.DataFrame(profiles).T.fillna(0)
+    table = table[table.sum().sort_values(ascending=False).index]
+    figure, axes = plt.subplots(figsize=(7.8, 2.3 + 0.5 * len(table)))
+    table.plot.barh(stacked=True, ax=axes, width=0.7, color=sns.color_palette("colorblind", table.shape[1]))
+    axes.set(xlabel="ms of one inference", ylabel="")
+    axes.set_yticks(range(len(table)), [_short(name) for name in table.index])
+    axes.grid(axis="y", visible=False)
+    axes.invert_yaxis()
+    axes.get_legend().remove()
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncol=3)
+    return figure
+
+
+def madds_against_ms(points):
+    """Latency against cost, both logarithmic, a dot per network. points: [{network, madds_b, ms}]."""
+    figure, axes = plt.subplots(figsize=(6.8, 4.6))
+    for point in points:
+        mosaic = "mosaic" in point["network"]
+        axes.plot(point["madds_b"], point["ms"], "D" if mosaic else "o", color="#d55e00" if mosaic else "#0173b2")
+        axes.annotate(
+            point["network"], (point["madds_b"], point["ms"]), (7, -4), textcoords="offset points", fontsize=11
+        )
+    axes.set(xscale="log", yscale="log", xlabel="MAdds, billions", ylabel="ms on this machine")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_locator(LogLocator(subs=(2, 5)))
+        axis.set_minor_formatter("{x:g}")
+    axes.margins(x=0.35, y=0.15)
+    return figure
+
+
+def _short(name, longest=40):
+    """A file's name without underscores, its middle left out where it is long."""
+    words = name.replace("_", " ")
+    return words if len(words) <= longest else f"{words[: longest - 22]}... {words[-20:].strip()}"
