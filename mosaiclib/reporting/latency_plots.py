@@ -91,5 +91,5 @@ def madds_against_ms(points):
 
 def _short(name, longest=40):
     """A file's name without underscores, its middle left out where it is long."""
-    words = name.replace("_", " ")
+    words = name.replace("_untrained_float32", "").replace("_", " ")
     return words if len(words) <= longest else f"{words[: longest - 22]}... {words[-20:].strip()}"
