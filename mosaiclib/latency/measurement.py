@@ -65,7 +65,7 @@ def summary(setup, answers, machine) -> Measurement:
     mean, std = statistics.fmean(means), statistics.stdev(means) if len(means) > 1 else 0.0
     notes = list(dict.fromkeys(answer["note"] for answer in answers if answer.get("note")))
     if std > WIDE_SPREAD * mean:
-        notes.append(f"the spread is too wide to compare closely: {std / mean:.0%} of the mean")
+        notes.append(f"wide spread, {std / mean:.0%} of the mean")
     verdicts = {answer["verdict"] for answer in answers}
     return Measurement(
         model,

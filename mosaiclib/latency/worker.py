@@ -129,7 +129,16 @@ class _Compiled:
                 "hardware_accelerators": module.HardwareAccelerator.CPU,
                 "cpu_options": module.CpuOptions(num_threads=threads, kernel_mode=mode),
             }
-        self._model = module.CompiledModel.from_buffer(content, options=module.Options(**chosen))
+        try:
+            self._model = module.CompiledModel.from_buffer(content, options=module.Options(**chosen))
+        except RuntimeError as error:
+            if kernels != "gpu":
+                raise
+            reason = f" ({said})" if (said := _sentence(error)) else ""
+            raise ValueError(
+                f"LiteRT's GPU accelerator could not take the whole graph{reason}: there is no GPU with Vulkan here, or "
+                "the graph has an operation that it lacks."
+            ) from None
         self._inputs, self._outputs = self._model.create_input_buffers(0), self._model.create_output_buffers(0)
         details = self._inputs[0].get_tensor_details()
         self.shape, self.dtype = details["shape"], np.dtype(details["dtype"])
