@@ -136,8 +136,8 @@ class _Compiled:
                 raise
             reason = f" ({said})" if (said := _sentence(error)) else ""
             raise ValueError(
-                f"LiteRT's GPU accelerator could not take the whole graph{reason}: there is no GPU with Vulkan here, or "
-                "the graph has an operation that it lacks."
+                f"LiteRT's GPU accelerator could not take the whole graph{reason}: there is no GPU with Vulkan "
+                "here, or the graph has an operation that it lacks."
             ) from None
         self._inputs, self._outputs = self._model.create_input_buffers(0), self._model.create_output_buffers(0)
         details = self._inputs[0].get_tensor_details()
