@@ -113,8 +113,12 @@ def test_every_notebook_runs_from_the_outside_of_a_profile(tiny):
     names = ("1_cityscapes", "1_ade20k_top31", "1_own_0", "2a", "2b", "2c", "3", "4")
     assert drawn == {f"figure_{name}.{kind}" for name in names for kind in ("svg", "pdf", "png")}
     assert {point["kind"] for point in results["figures/figure_1"]["points"]["Cityscapes"]} == {"mosaic", "other"}
-    page = (runs.folder_of(tiny.name, "explore/explorer") / "notebook.ipynb").read_text()
-    assert "widget-view" not in page and page.count("explore.design()") == 2  # as text and as HTML: no empty frame
+    explored = nbformat.read(runs.folder_of(tiny.name, "explore/explorer") / "notebook.ipynb", as_version=4)
+    shown = [output["data"] for cell in explored.cells for output in cell.get("outputs", ()) if "data" in output]
+    assert [set(data) for data in shown] == [{"text/html", "text/plain"}] * 4  # pictures and tables, no empty frames
+    assert [data["text/plain"].partition("(")[0] for data in shown] == [
+        "explore.design", "explore.segment", "explore.compare", "explore.measure",
+    ]  # fmt: skip
     check_what_is_beyond_the_paper(results)
     record = json.loads((runs.folder_of(tiny.name, "train/tiny") / "run.json").read_text())
     assert record["data_fingerprint"] == trained["data_fingerprint"]
