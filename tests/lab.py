@@ -112,6 +112,11 @@ _READY = """
 const lab = window.jupyterapp, panel = lab && lab.shell.currentWidget;
 return Boolean(panel && panel.sessionContext && panel.sessionContext.session && panel.sessionContext.session.kernel);
 """
+_FAILED = """
+const cells = [...window.jupyterapp.shell.currentWidget.content.model.cells].filter(cell => cell.type == "code");
+const outputs = cells.flatMap(cell => cell.sharedModel.outputs);
+return outputs.filter(output => output.output_type == "error").map(output => output.evalue);
+"""
 _IDLE = """
 const panel = window.jupyterapp.shell.currentWidget;
 const code = [...panel.content.model.cells].filter(cell => cell.type == "code");
@@ -123,7 +128,8 @@ def run_all_cells(driver, patience_s=240):
     """Runs the open notebook and waits for its end."""
     wait(driver, lambda d: d.execute_script(_READY), 90, "a kernel")
     driver.execute_script("window.jupyterapp.commands.execute('notebook:run-all-cells')")
-    wait(driver, lambda d: d.execute_script(_IDLE), patience_s, "the end of the last cell")
+    wait(driver, lambda d: d.execute_script(_FAILED) or d.execute_script(_IDLE), patience_s, "the end of the last cell")
+    assert not driver.execute_script(_FAILED), driver.execute_script(_FAILED)
 
 
 class Explorer:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import explored
 import keras
 import numpy as np
 import pytest
@@ -90,3 +91,49 @@ def test_activations_at_once_are_those_of_the_fullest_call():
     spec, size = specs.mosaic(bins=(2, 4)), (256, 320)
     largest = max(np.prod(layer.output_shape) for layer in models.cost(spec, size, 5).layers)
     assert largest < peak_activations(models.build(spec, size, 5)) < 4 * largest
+
+
+@pytest.fixture
+def runs_of_mine(tmp_path, monkeypatch):
+    """Runs to look up, in folders of their own."""
+    monkeypatch.delenv("MOSAIC_MIRROR", raising=False)
+    for name, value in explored.write(tmp_path).items():
+        monkeypatch.setenv(name, value)
+
+
+def test_a_run_is_looked_up_with_its_classes_and_worst_pictures(runs_of_mine):
+    shown = explore.compare("quick")
+    assert repr(shown) == "explore.compare('quick', run='evaluate/minicity')"
+    cost = models.cost(specs.get(explored.NETWORK), explored.SIZE, 4).tflite_madds / 1e9
+    assert f"{cost:.3f}" in shown.table.html and shown.points.point_keys[-1] == "quick/evaluate/minicity"
+    assert "00001_image, mIoU 25 %" in shown.page.value and "outside" not in shown.page.value
+    assert "&lt;x&gt;" in shown.page.value and "<x>" not in shown.page.value
+    shown.table.picked = "quick/export/minicity"
+    assert "The disk was full." in shown.page.value and "run='export/minicity'" in repr(shown)
+    with pytest.raises(ValueError, match="no run 'quick/train/other'"):
+        explore.compare("quick", run="train/other")
+    assert "no runs here yet" in explore.compare("nothing").table.html
+
+
+def test_a_picture_is_seen_whole_and_a_wrong_one_leaves_the_last(runs_of_mine, tmp_path):
+    shown = explore.segment("rocket", weights="untrained")
+    ids, confidence = shown.found[0]
+    assert sum(entry["shares"][0] for entry in shown.viewer.legend) == pytest.approx(1, abs=0.02)
+    assert (
+        ids.shape == confidence.shape == tuple(shown.viewer.one_size) and 0 < confidence.min() <= confidence.max() <= 1
+    )
+    shown.knobs["path"].value = str(tmp_path / "none.jpg")
+    assert "none.jpg does not exist" in shown._says["image"].value
+    assert repr(shown) == "explore.segment('rocket', weights='untrained')"
+    shown.knobs["other"].value = "untrained"
+    assert shown.differs.shape == ids.shape and not shown.differs.any()  # the same network twice
+
+
+def test_a_design_is_timed_and_told(runs_of_mine):
+    small = Design(m=32, bins=(2, 4), classes=3, input_size=(64, 64))
+    panel_of_it = explore.measure(small, runtimes=["ai_edge_litert"], kernels=["builtin"], processes=1, runs=1)
+    (found,) = panel_of_it.run()
+    assert found.n == 1 and found.mean_ms > 0 and found.verdict == "none" and "Done" in panel_of_it.status.value
+    assert "none" in panel_of_it.table.value and not panel_of_it.says.value
+    with pytest.raises(ValueError, match="Unknown or not installed: 'nonesuch'"):
+        explore.measure(small, runtimes=["nonesuch"])

@@ -11,7 +11,7 @@ from mosaiclib.data import fetch
 from mosaiclib.explore import networks
 from mosaiclib.explore.designs import PAPER, Design
 from mosaiclib.explore.panel import Panel, problem
-from mosaiclib.latency import host
+from mosaiclib.latency import host, rounds
 from mosaiclib.latency.worker import RUNTIMES
 from mosaiclib.reporting import tables
 
@@ -124,7 +124,7 @@ class MeasurePanel(Panel):
             self._say(f"Benchmark run {number + 1} of {len(turns)}")
             yield turn
             self.bar.value = number + 1
-            self.measured = host.show(log)
+            self.measured = rounds.show(log)
             self.table.value = self._found()
 
     def _file(self, folder):

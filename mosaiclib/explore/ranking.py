@@ -8,7 +8,7 @@ from matplotlib import pyplot
 from mosaiclib.explore import ranking_view, results
 from mosaiclib.explore.panel import Panel
 from mosaiclib.explore.picker import Picker
-from mosaiclib.reporting import figures, paper_table, plots
+from mosaiclib.reporting import figures, plots
 
 LABEL = {"description_width": "92px"}
 MARKS = (
@@ -43,7 +43,7 @@ class ComparePanel(Panel):
     def __init__(self, profiles, profile, axis, dataset):
         wide = widgets.Layout(width="320px")
         axes = {title: name for name, title in results.AXES.items()}
-        behind = {paper_table.TITLES[name]: name for name in results.PAPER}
+        behind = {results.TITLES[name]: name for name in results.PAPER}
         self.knobs = {
             "profile": widgets.Dropdown(
                 options=profiles, value=profile, description="Runs of", style=LABEL, layout=wide

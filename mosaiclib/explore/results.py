@@ -5,11 +5,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from mosaiclib import models, paper, runs, specs
-from mosaiclib.reporting import latency_columns, paper_table
+from mosaiclib.reporting import latency_columns
 from mosaiclib.reporting.records import RunRecord, read_runs
 
 STAGES = ("train", "evaluate", "export", "latency", "pictures", "data")
 PAPER = {"cityscapes": (2, 3, 4, 5, 6), "ade20k_top31": (7, 8)}
+TITLES = {"cityscapes": "Cityscapes", "ade20k_top31": "ADE20K-Top31"}
 AXES = {"madds": "MAdds, billions", "latency": "CPU latency, ms"}
 
 
@@ -82,7 +83,7 @@ def points(found, axis, dataset) -> list[dict]:
         if x is not None:
             mosaic = isinstance(specs.get(record.spec).head, specs.MosaicHead)
             place = {"x": x, "miou_percent": record.miou_percent, "kind": "mosaic" if mosaic else "other"}
-            where = f"{paper_table.TITLES[record.dataset]}, Table {record.table}, row {record.row} of the paper"
+            where = f"{TITLES[record.dataset]}, Table {record.table}, row {record.row} of the paper"
             of_paper[(record.spec, x, record.miou_percent)] = place | {"label": f"{record.spec}: {where}", "pick": ""}
     ours = [
         {"x": x, "miou_percent": row.miou_percent, "kind": "ours", "label": f"{row.record.raw['model']} on {row.data}",
