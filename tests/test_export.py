@@ -3,10 +3,15 @@
 import json
 from collections import Counter
 
+import keras
 import numpy as np
 import pytest
 
-from mosaiclib import export, models, pictures, specs
+from mosaiclib import export, models, pictures, specs, tflite
+from mosaiclib.data import images
+from mosaiclib.export import conversion, equalisation, error_profile, folding, metadata
+from mosaiclib.models.blocks import BilinearResize
+from mosaiclib.models.cost import calls
 from mosaiclib.models.pretrained import mlperf_tflite
 from mosaiclib.models.pretrained.tflite_graph import TFLiteGraph
 from mosaiclib.tflite import TFLiteSegmenter
@@ -111,17 +116,128 @@ def test_the_default_output_is_a_class_map(weights, calibration, tmp_path):
         segmenter.classes(calibration[0][:50])
 
 
+def test_folding_keeps_the_function_and_leaves_no_batch_norm(weights):
+    network = models.load(weights, SIZE, output="full_logits", batch=1)
+    image = np.random.default_rng(11).uniform(-1, 1, (1, *SIZE, 3)).astype("float32")
+    folded = folding.fold(network)
+    expected = np.asarray(network(image, training=False))
+    np.testing.assert_allclose(np.asarray(folded(image, training=False)), expected, rtol=0, atol=1e-4 * expected.std())
+    assert sum(layer.name.endswith(".bn") for layer in network.layers) > 40
+    assert not any(layer.name.endswith(".bn") for layer in folded.layers)
+
+
+def stem(network, image):
+    """The first layer's values in a network, whose layers may be shared with another."""
+    (tensor,) = [node.outputs[0] for node in calls(network) if node.operation.name == "mnmh.stem.relu"]
+    return np.asarray(keras.Model(network.inputs, tensor)([image], training=False))
+
+
+def test_raw_pixels_mean_the_same_as_scaled_ones(weights, calibration):
+    """Inside the picture; at its border the convolution pads with another grey."""
+    network = models.load(weights, SIZE, output="logits", batch=1)
+    pixels = calibration[0][None].astype("float32")
+    expected = stem(network, pixels / 127.5 - 1)
+    found = stem(conversion.with_raw_pixels(folding.fold(network)), (pixels - 128) / 127.5)
+    np.testing.assert_allclose(found[:, :-1, :-1], expected[:, :-1, :-1], rtol=0, atol=1e-4)
+    assert conversion.HALF_A_STEP * 127.5 == 0.5
+
+
+def test_the_error_profile_points_at_the_layer_that_int8_hurts(weights, calibration, tmp_path):
+    """One channel of a depthwise layer is a thousand times as large as the others, which is undone behind it."""
+    network = models.load(weights, SIZE, output="full_logits", batch=1)
+    norm, project = network.get_layer("mnmh.block4.depthwise.bn"), network.get_layer("mnmh.block4.project.conv")
+    gamma, beta, *rest = norm.get_weights()
+    scale = np.where(np.arange(len(gamma)) == 7, 1000, 1).astype("float32")
+    norm.set_weights([gamma * scale, beta * scale, *rest])
+    project.set_weights([project.get_weights()[0] / scale[:, None]])
+    block = {}
+    for name in ("min_max", "equalised"):
+        recipe = conversion.RECIPES[name]
+        prepared = conversion.prepare(network, "int8", calibration, recipe)
+        path = tmp_path / f"{name}.tflite"
+        path.write_bytes(conversion.convert(prepared, "int8", calibration, recipe))
+        layers = error_profile.profile(prepared, path, calibration[:1])
+        block[name] = min(layer.own_snr_db for layer in layers if "block4." in layer.layer and layer.own_snr_db)
+        error = np.abs(
+            run(path, calibration[0]) - np.asarray(prepared(as_int8_sees(calibration[0]), training=False))[0]
+        )
+        assert layers[-1].layer == "full_logits" and len(layers) > 80
+        assert layers[-1].max_error == pytest.approx(error.max(), rel=0.3), (
+            "XNNPACK rounds otherwise than the plain kernels"
+        )
+        assert layers[-1].mean_error == pytest.approx(error.mean(), rel=0.3)
+        if name == "min_max":
+            own = {layer.layer: layer.own_snr_db for layer in layers if layer.own_snr_db is not None}
+            assert "block4" in min(own, key=own.get)
+    assert block["equalised"] > block["min_max"] + 3
+
+
+def as_int8_sees(pixels):
+    return ((pixels.astype("float32") - 128) / 127.5)[None]
+
+
+def test_equalisation_and_bias_correction_keep_the_function_or_mend_it(weights, calibration):
+    network = models.load(weights, SIZE, output="full_logits", batch=1)
+    image = calibration[2][None].astype("float32") / 127.5 - 1
+    expected = np.asarray(network(image, training=False))
+    folded = folding.fold(network)
+    even = equalisation.equalise(folded, [image])
+    np.testing.assert_allclose(np.asarray(even(image, training=False)), expected, rtol=0, atol=1e-3 * expected.std())
+    tensors = [pair[0] for pair in equalisation._pairs(even)]
+    before = equalisation.channel_ranges(folded, [pair[0] for pair in equalisation._pairs(folded)], [image])
+    unevenness = [np.median(r.max() / np.maximum(r, r.max() / 50)) for r in before]
+    after = [
+        np.median(r.max() / np.maximum(r, r.max() / 50)) for r in equalisation.channel_ranges(even, tensors, [image])
+    ]
+    assert len(after) > 25 and np.mean(after) < 0.7 * np.mean(unevenness)
+
+
+def test_smaller_logits_are_resized_as_the_network_would(weights, calibration, tmp_path):
+    (file,) = export.export(weights, SIZE, tmp_path, ("float32",), output="logits")
+    segmenter = tflite.TFLiteSegmenter(file.path)
+    assert segmenter.output(calibration[1]).shape == (24, 32, 5)
+    ours = pictures.keras_runner(models.load(weights, SIZE, output="classes"))
+    assert (segmenter.classes(calibration[1]) == ours(calibration[1])).mean() > 0.9999
+    x = np.random.default_rng(2).normal(size=(5, 7, 3)).astype("float32")
+    for convention in ("half_pixel", "asymmetric"):
+        expected = np.asarray(BilinearResize((11, 20), convention)(x[None]))[0]
+        np.testing.assert_allclose(tflite.resize_bilinear(x, (11, 20), convention), expected, atol=1e-5)
+
+
 def test_a_file_says_what_it_is(weights, tmp_path):
     (file,) = export.export(weights, SIZE, tmp_path, ("dynamic",))
     about = export.read_metadata(file.path)
     assert about["spec"]["name"] == "mnmh480-mosaic-bins1.4" and about["classes"][-1] == "<e>"
     assert about["input_size"] == [96, 128] and about["precision"] == "dynamic" and about["provenance"] == {"run": "x"}
+    assert len(about["palette"]) == 5 and about["output"] == "classes"
     assert json.loads(json.dumps(about)) == about
+
+
+def test_predict_draws_with_the_names_and_colours_of_the_file(weights, tmp_path, mosaic):
+    (file,) = export.export(weights, SIZE, tmp_path, ("float32",))
+    images.write_png(tmp_path / "in.png", pictures.FREE_PICTURES[2].read())
+    answers = []
+    for source in (("--weights", weights), ("--tflite", file.path)):
+        status, printed, _ = mosaic("predict", tmp_path / "in.png", "--out", tmp_path / "out.png", "--json", *source)
+        assert status == 0
+        answers.append((json.loads(printed), images.read_image(tmp_path / "out.png")))
+    assert answers[0][0]["shares"] == pytest.approx(answers[1][0]["shares"], abs=1e-3) and answers[0][0]["shares"]
+    assert (answers[0][1] == answers[1][1]).mean() > 0.999
+    status, _, error = mosaic("predict", tmp_path / "in.png", "--out", tmp_path / "out.png")
+    assert status == 1 and "either --weights FOLDER" in error
+    for about in ({"classes": ["a"], "palette": []}, {"classes": ["a"], "palette": [[0, 0, 256]]}, [1]):
+        (tmp_path / "bad.tflite").write_bytes(metadata.with_metadata(file.path.read_bytes(), about))
+        status, _, error = mosaic(
+            "predict", tmp_path / "in.png", "--out", tmp_path / "x.png", "--tflite", tmp_path / "bad.tflite"
+        )
+        assert status == 1 and "export it again" in error and not (tmp_path / "x.png").exists()
 
 
 def test_what_cannot_be_exported_says_so(weights, tmp_path):
     with pytest.raises(ValueError, match="Unknown precision 'int4'"):
-        export.export(weights, SIZE, tmp_path, ("int4",))
+        export.export(weights, SIZE, tmp_path, ("float32", "int4"))
+    with pytest.raises(ValueError, match="Unknown output 'colours'"):
+        export.export(weights, SIZE, tmp_path, ("float32",), output="colours")
     with pytest.raises(ValueError, match="needs calibration pictures"):
         export.export(weights, SIZE, tmp_path, ("int8",))
     with pytest.raises(ValueError, match="batch=1"):

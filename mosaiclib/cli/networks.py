@@ -17,7 +17,7 @@ app.add_typer(importing, name="import")
 
 READING = "TFLite MAdds"  # how most published figures are counted; rows that are not say so
 WeightsOption = Annotated[Path | None, typer.Option(help="A weights folder.")]
-TFLiteOption = Annotated[Path | None, typer.Option(help="A .tflite file with output 'classes'.")]
+TFLiteOption = Annotated[Path | None, typer.Option(help="A .tflite file, of `mosaic export` or released.")]
 
 
 @app.command("models")
@@ -139,23 +139,48 @@ def predict(
     image: Annotated[Path, typer.Argument(help="A JPEG or PNG picture of any size.")],
     out: Annotated[Path, typer.Option(help="The overlay to write (PNG).")],
     weights: WeightsOption = None,
+    tflite: TFLiteOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the share of pixels of each class as JSON.")] = False,
 ):
     """Segments a picture and writes it with its classes coloured over it and a legend."""
-    from mosaiclib import models, pictures
-    from mosaiclib.data import images, palettes
+    from mosaiclib import pictures
+    from mosaiclib.data import images
 
-    if weights is None:
-        raise ValueError("Name the network with --weights FOLDER (see `mosaic import --help`).")
+    if (weights is None) == (tflite is None):
+        raise ValueError(
+            "Name the network: either --weights FOLDER (see `mosaic import --help`) or --tflite FILE "
+            "(see `mosaic export --help`)."
+        )
     picture = images.read_image(image)
-    card = models.load_card(weights)
-    palette = palettes.palette_of(card.dataset, len(card.classes))
-    model = models.load(weights, output="classes")
-    label = pictures.segment(pictures.keras_runner(model), picture, card.input_size)
+    classes_of, size, classes, palette = _from_tflite(tflite) if tflite else _from_weights(weights)
+    label = pictures.segment(classes_of, picture, size)
     drawn = pictures.overlay(picture, label, palette)
-    images.write_png(out, pictures.with_legend(drawn, label, card.classes, palette))
-    found = {card.classes[i]: round(share, 4) for i, share in pictures.shares(label, card.classes)}
+    images.write_png(out, pictures.with_legend(drawn, label, classes, palette))
+    found = {classes[i]: round(share, 4) for i, share in pictures.shares(label, classes)}
     print(json.dumps({"out": str(out), "shares": found}) if as_json else f"{out}: {', '.join(found)}")
+
+
+def _from_weights(folder):
+    """(classes of a picture, size, class names, palette) of a weights folder."""
+    from mosaiclib import models, pictures
+    from mosaiclib.data import palettes
+
+    card = models.load_card(folder)
+    runner = pictures.keras_runner(models.load(folder, output="classes"))
+    return runner, card.input_size, card.classes, palettes.palette_of(card.dataset, len(card.classes))
+
+
+def _from_tflite(file):
+    """The same of a .tflite file: names and colours that it brings along, numbers where it brings none."""
+    from mosaiclib.data import palettes
+    from mosaiclib.tflite import TFLiteSegmenter
+
+    segmenter = TFLiteSegmenter(file)
+    if segmenter.about:
+        names, palette = segmenter.about["classes"], [tuple(colour) for colour in segmenter.about["palette"]]
+    else:
+        names, palette = [f"class {i}" for i in range(255)], palettes.palette_of("", 255)
+    return segmenter.classes, segmenter.input_size, names, palette
 
 
 @app.command()

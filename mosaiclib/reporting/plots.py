@@ -159,3 +159,23 @@ def scatter(points, axis):
     axes.xaxis.set_minor_formatter("")
     axes.margins(0.06)
     return figure
+
+
+def error_profile(errors, every=5):
+    """Signal-to-noise ratio of each layer of exported files against Keras: accumulated, and each layer's own.
+
+    errors: {precision: [export.error_profile.LayerError]}. Every fifth layer carries its name below. Beyond
+    80 dB, where an error is a ten-thousandth of the signal, the axis ends.
+    """
+    figure, (upper, lower) = plt.subplots(2, 1, figsize=(8.4, 7.6))
+    for precision, layers in errors.items():
+        for axes, field in ((upper, "snr_db"), (lower, "own_snr_db")):
+            known = [(i, getattr(layer, field)) for i, layer in enumerate(layers) if getattr(layer, field) is not None]
+            axes.plot(*zip(*known, strict=True), marker=".", linewidth=1, label=precision)
+    names = [layer.layer.rsplit(".", 1)[0] for layer in max(errors.values(), key=len)]
+    for axes, title in ((upper, "Accumulated up to the layer"), (lower, "Added by the layer alone")):
+        axes.set(title=title, ylabel="signal to noise, dB", ylim=(0, 80), xlim=(-1, len(names)))
+        axes.set_xticks(range(0, len(names), every), [""] * len(names[::every]))
+    lower.set_xticks(range(0, len(names), every), names[::every], rotation=90, fontsize=8)
+    upper.legend(loc="lower center", bbox_to_anchor=(0.5, 1.12), ncol=len(errors), frameon=False)
+    return figure

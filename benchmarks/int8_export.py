@@ -1,0 +1,107 @@
+"""How fast our int8 export runs beside the authors' released file and beside a plain export of the same network.
+
+    python benchmarks/int8_export.py [--rounds 30] [--out FOLDER]
+
+The network is R4 (m=448, f=64, D=64, 32 classes, 512x512) with the released weights, `classes` inside, run by
+ai-edge-litert on one thread. The plain export is what TensorFlow's converter makes by default: resize and argmax
+by tf.image and tf.argmax, int8 by its own calibration on the same pictures. All files take turns picture by
+picture, so that a drifting machine does not favour one. Times are the thread's own CPU time, which other
+processes disturb less than the clock; wall times stand beside them. Prints ratios of medians and of minima.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from mosaiclib import models, pictures
+from mosaiclib.data import fetch
+from mosaiclib.export import conversion
+from mosaiclib.models.pretrained import mlperf_tflite
+
+RELEASED = "mlperf/mosaic_r4_uint8.tflite"
+SIZE = (512, 512)
+
+
+def plain(network, calibration):
+    """The network by the converter's defaults: nothing folded, evened out or replaced by us."""
+    import tensorflow as tf
+
+    native = conversion.with_native_operations(network)
+
+    def call(image):
+        logits = tf.compat.v1.image.resize_bilinear(native(image, training=False), SIZE)
+        return tf.argmax(logits, axis=-1)
+
+    function = tf.function(call).get_concrete_function(tf.TensorSpec((1, *SIZE, 3), tf.float32, "image"))
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([conversion.frozen(function)])
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([conversion.as_quantised_input(image)] for image in calibration)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.uint8
+    return converter.convert()
+
+
+class Timed:
+    """One file under ai-edge-litert with its XNNPACK, one thread."""
+
+    def __init__(self, path):
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._interpreter = Interpreter(str(path), num_threads=1)
+        self._interpreter.allocate_tensors()
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self.cpu_ms, self.wall_ms = [], []
+
+    def __call__(self, image, counted):
+        self._interpreter.set_tensor(self._input, image[None])
+        cpu, wall = time.thread_time(), time.perf_counter()
+        self._interpreter.invoke()
+        if counted:
+            self.cpu_ms.append(1e3 * (time.thread_time() - cpu))
+            self.wall_ms.append(1e3 * (time.perf_counter() - wall))
+
+
+def files(folder):
+    """{name: path} of the three, made in `folder` where they are not there yet."""
+    released = fetch.find(RELEASED)
+    if released is None:
+        raise SystemExit(f"{RELEASED} is not here: `mosaic data fetch mlperf` gets it.")
+    ours, plainly = folder / "ours.tflite", folder / "plain.tflite"
+    if not (ours.is_file() and plainly.is_file()):
+        calibration = [pictures.letterbox(free.read(), SIZE)[0] for free in pictures.FREE_PICTURES]
+        imported, card = mlperf_tflite.read(released)
+        for output, path in (("classes", ours), ("logits", plainly)):
+            network = models.build(card.spec, SIZE, len(card.classes), output, batch=1)
+            network.set_weights(imported.get_weights())
+            make = plain if output == "logits" else lambda n, c: conversion.to_tflite(n, "int8", c)
+            path.write_bytes(make(network, calibration))
+    return {"authors": released, "plain": plainly, "ours": ours}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--out", type=Path, help="Keep the exported files here, and use those that are there.")
+    options = parser.parse_args()
+    folder = options.out or Path(tempfile.mkdtemp())
+    folder.mkdir(parents=True, exist_ok=True)
+    timed = {name: Timed(path) for name, path in files(folder).items()}
+    shown = [pictures.letterbox(free.read(), SIZE)[0] for free in pictures.FREE_PICTURES]
+    for turn in range(options.rounds + 2):
+        for run in timed.values():
+            run(shown[turn % len(shown)], counted=turn >= 2)
+    ours = timed["ours"]
+    for name, run in timed.items():
+        ratios = [f"{pick(ours.cpu_ms) / pick(run.cpu_ms):.3f}" for pick in (statistics.median, min)]
+        print(
+            f"{name:8s} {statistics.median(run.cpu_ms):7.2f} ms CPU (least {min(run.cpu_ms):.2f}), "
+            f"{np.median(run.wall_ms):7.2f} ms by the clock; ours takes {ratios[0]} of it (of the least: {ratios[1]})"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""From a Keras network to .tflite files, as phones run them: batch 1, a fixed size, nothing computed outside.
+
+float32, float16 and dynamic (8-bit weights, float activations) take float32 pixels in [-1, 1]. int8 computes
+with integers throughout, with weights quantised per channel, and takes raw uint8 pixels: its input has scale
+1 / 127.5 and zero point 128. What the file holds is written into its metadata.
+"""
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from mosaiclib import models
+from mosaiclib.data import palettes
+from mosaiclib.export.conversion import PRECISIONS, to_tflite
+from mosaiclib.export.metadata import with_metadata
+from mosaiclib.models.pretrained.tflite_graph import TFLiteGraph
+from mosaiclib.tflite import read_metadata
+
+__all__ = ["PRECISIONS", "ExportedFile", "export", "read_metadata", "to_tflite"]
+
+OUTPUTS = ("classes", "full_logits", "logits")
+PIXELS = {"int8": "uint8 RGB as it is: (pixel - 128) / 127.5"}
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """One file: its precision, path, size in MB (10^6 bytes) and how many operations of each kind it has."""
+
+    precision: str
+    path: Path
+    size_mb: float
+    ops: dict[str, int]
+
+
+def export(weights, input_size, out, precisions=("float32", "int8"), output="classes", calibration=()):
+    """Writes <network>_<height>x<width>_<output>_<precision>.tflite files to the folder `out`.
+
+    weights: a weights folder. output: "classes": int32 [1, H, W]; "full_logits": float32 [1, H, W, C];
+    "logits": float32 [1, h, w, C] at the network's own stride. calibration: uint8 pictures [H, W, 3] of
+    `input_size`, for int8: a few dozen of the data set's own. Returns [ExportedFile].
+    Raises ValueError for an unknown precision or output, before anything is written.
+    """
+    card = models.load_card(weights)
+    for kind, asked, known in (("precision", precisions, PRECISIONS), ("output", [output], OUTPUTS)):
+        for name in asked:
+            if name not in known:
+                raise ValueError(f"Unknown {kind} '{name}': choose one of {', '.join(known)}.")
+    network = models.load(weights, input_size, output=output, batch=1)
+    files = []
+    for precision in precisions:
+        name = f"{card.spec.name}_{input_size[0]}x{input_size[1]}_{output}_{precision}.tflite"
+        about = describe(card, input_size, output, precision)
+        content = with_metadata(to_tflite(network, precision, calibration), about)
+        path = Path(out) / name
+        _write(path, content)
+        operations = Counter(operation.kind for operation in TFLiteGraph(path).operations)
+        files.append(ExportedFile(precision, path, round(len(content) / 1e6, 3), dict(operations.most_common())))
+    return files
+
+
+def describe(card, input_size, output, precision):
+    """What a file says about itself, as JSON: the weights' card, and how this file takes and gives pictures."""
+    return {
+        **vars(card),
+        "spec": card.spec.to_json(),
+        "palette": [list(map(int, colour)) for colour in palettes.palette_of(card.dataset, len(card.classes))],
+        "input_size": list(input_size),
+        "input_scaling": PIXELS.get(precision, card.input_scaling),
+        "output": output,
+        "precision": precision,
+    }
+
+
+def _write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

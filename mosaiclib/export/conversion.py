@@ -1,0 +1,166 @@
+"""Converts a Keras network to the bytes of a .tflite file in one of four precisions."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from mosaiclib.export.bias_correction import correct_biases
+from mosaiclib.export.equalisation import equalise
+from mosaiclib.export.folding import fold
+from mosaiclib.export.graph import readers, rebuild, with_weights
+from mosaiclib.models.blocks import BilinearResize, ClassMap
+
+PRECISIONS = ("float32", "float16", "dynamic", "int8")
+HALF_A_STEP = 0.5 / 127.5  # between (pixel - 128) / 127.5, the int8 graph's input, and pixel / 127.5 - 1
+
+
+MEASURED = 8  # calibration pictures on which Keras measures ranges and means; the converter reads all
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How int8 is made. Weights have a scale per channel, activations one per tensor, from least to largest value.
+
+    equalise: even out channels first (`equalisation`). bias_correction: convert twice, the second time with
+    biases that make up for the first file's mean errors. wide: 16-bit activations, which XNNPACK and most
+    phones do not take: how good int8 could be at best. Its input and output are float32.
+    """
+
+    equalise: bool = True
+    bias_correction: bool = False
+    wide: bool = False
+
+
+DEFAULT = Recipe()
+RECIPES = {
+    "min_max": Recipe(equalise=False),
+    "equalised": DEFAULT,
+    "bias_corrected": Recipe(bias_correction=True),
+    "int16_activations": Recipe(wide=True),
+}
+
+
+def to_tflite(network, precision, calibration=(), recipe=DEFAULT) -> bytes:
+    """Converts a Keras network built with batch 1 and a fixed size.
+
+    calibration: uint8 pictures [H, W, 3], for int8. recipe: how int8 is made. A batch of None would leave
+    batch norms unfolded and dilation emulated, which phones pay for.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"Unknown precision '{precision}': choose one of {', '.join(PRECISIONS)}.")
+    if network.input_shape[0] != 1:
+        raise ValueError("Only a network built with batch=1 is exported: see models.build or models.load.")
+    if precision == "int8" and not len(calibration):
+        raise ValueError("int8 needs calibration pictures: a few dozen of the data set's own.")
+    prepared = prepare(network, precision, calibration, recipe)
+    content = convert(prepared, precision, calibration, recipe)
+    if precision == "int8" and recipe.bias_correction:
+        corrected = correct_biases(prepared, content, _few(calibration))
+        content = convert(corrected, precision, calibration, recipe)
+    return content
+
+
+def prepare(network, precision, calibration=(), recipe=DEFAULT):
+    """The network as it will be converted, still in Keras: batch norms folded, input as the file takes it."""
+    prepared = fold(network)
+    if precision != "int8":
+        return prepared
+    if recipe.equalise:
+        prepared = equalise(prepared, [image[None].astype(np.float32) / 127.5 - 1 for image in _few(calibration)])
+    return prepared if recipe.wide else with_raw_pixels(prepared)
+
+
+def _few(calibration):
+    return calibration[:: -(-len(calibration) // MEASURED)]
+
+
+def convert(prepared, precision, calibration=(), recipe=DEFAULT) -> bytes:
+    """The TFLite converter's part of `to_tflite`."""
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([_as_function(with_native_operations(prepared))])
+    if precision != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if precision == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if precision == "int8":
+        converter.representative_dataset = lambda: ([as_quantised_input(image)] for image in calibration)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = tf.uint8
+    if precision == "int8" and recipe.wide:
+        wide = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        converter.target_spec.supported_ops = [wide, tf.lite.OpsSet.TFLITE_BUILTINS]
+        converter.inference_input_type = tf.float32
+    return converter.convert()
+
+
+def with_raw_pixels(network):
+    """The network for an input of (pixel - 128) / 127.5 where it took pixel / 127.5 - 1.
+
+    The half step between the two goes into the biases of the convolutions that read the picture. Where
+    something else reads it too, the network stays as it is, half a step of 255 darker.
+    """
+    first = readers(network)[id(network.inputs[0])]
+    if not all(isinstance(node.operation, keras.layers.Conv2D) and node.operation.use_bias for node in first):
+        return network
+    weights = {}
+    for layer in {node.operation for node in first}:
+        kernel, bias = layer.get_weights()
+        weights[layer] = [kernel, bias + HALF_A_STEP * kernel.sum((0, 1, 2))]
+    return with_weights(network, weights)
+
+
+def as_quantised_input(image):
+    """float32 [1, H, W, 3] of the values that raw pixels mean to the int8 graph: (pixel - 128) / 127.5.
+
+    Two corner pixels are set to the extremes, so that calibration finds just the range of uint8 whatever
+    the pictures are, and the converter arrives at scale 1 / 127.5 and zero point 128.
+    """
+    image = image.copy()
+    image[0, 0], image[-1, -1] = 0, 255
+    return ((image.astype(np.float32) - 128) / 127.5)[None]
+
+
+def _as_function(network):
+    """The network as one TensorFlow function with its weights as constants.
+
+    The converter's own way from Keras gives the same operations and takes ten times as long.
+    """
+    import tensorflow as tf
+
+    call = tf.function(lambda image: network(image, training=False))
+    return frozen(call.get_concrete_function(tf.TensorSpec(network.input_shape, tf.float32, "image")))
+
+
+def frozen(function):
+    """A concrete TensorFlow function with its variables as constants."""
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    return convert_variables_to_constants_v2(function)
+
+
+def with_native_operations(network):
+    """The same network, with TFLite's own operations where Keras 3 has only roundabout ones.
+
+    An asymmetric resize gathers rows and columns in Keras, and its argmax guards against negative zero.
+    """
+    import tensorflow as tf
+
+    class NativeResize(BilinearResize):
+        def call(self, x):
+            return tf.raw_ops.ResizeBilinear(images=x, size=self.size, half_pixel_centers=False)
+
+    class NativeClassMap(ClassMap):
+        def call(self, logits):
+            return tf.argmax(logits, axis=-1, output_type=tf.int32)
+
+    def native(node, *arguments, **options):
+        layer = node.operation
+        if isinstance(layer, ClassMap):
+            layer = NativeClassMap(name=layer.name)
+        elif isinstance(layer, BilinearResize) and layer.convention == "asymmetric":
+            layer = NativeResize.from_config(layer.get_config())
+        return layer(*arguments, **options)
+
+    return rebuild(network, native)
