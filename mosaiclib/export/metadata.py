@@ -9,7 +9,7 @@ from mosaiclib.tflite import METADATA
 
 
 def with_metadata(content, about) -> bytes:
-    """The same .tflite with `about`, a dict, as JSON in its metadata."""
+    """The same .tflite with `about` as JSON in its metadata, in place of what it said before."""
     from tensorflow.lite.tools import flatbuffer_utils
 
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
@@ -17,5 +17,6 @@ def with_metadata(content, about) -> bytes:
     buffer.data = np.frombuffer(json.dumps(about, sort_keys=True).encode(), np.uint8)
     entry.name, entry.buffer = METADATA.encode(), len(model.buffers)
     model.buffers.append(buffer)
-    model.metadata = [*(model.metadata or []), entry]
+    others = [other for other in model.metadata or [] if other.name != entry.name]
+    model.metadata = [*others, entry]
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
