@@ -29,7 +29,7 @@ def correct_biases(prepared, content, images):
     for node in calls(prepared):
         layer = node.operation
         followers = [reader.operation for reader in read.get(id(node.outputs[0]), ())]
-        names = [layer.name, *(follower.name for follower in followers if not follower.weights)]
+        names = [layer.name, *(follower.name for follower in followers if not getattr(follower, "weights", ()))]
         shift = [shifts[name] for name in names if name in shifts]
         if shift and getattr(layer, "use_bias", False):
             kernel, bias = layer.get_weights()
