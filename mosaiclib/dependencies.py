@@ -99,6 +99,8 @@ def sources(profile, run_id) -> list:
     stage = run_id.split("/")[0]
     found = {path for pattern in CODE[stage] for path in _LIBRARY.glob(pattern)}
     found -= _other_data_sets(profile.runs[run_id].all_parameters.get("dataset"))
+    recipe = ROOT / "recipes" / f"{profile.runs[run_id].all_parameters.get('recipe')}.yaml"
+    found |= {recipe} if recipe.is_file() else set()
     if _builds(run_id) or _timed_networks(profile.runs[run_id], stage):
         found |= {_MODELS / name for name in ("__init__.py", "build.py", "weights.py", "blocks.py")}
         found |= _network_files(run_id, networks_of(profile, run_id))
