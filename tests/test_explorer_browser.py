@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mosaiclib import cli
 from mosaiclib.data import fetch, minicity
 
 pytestmark = [
@@ -44,10 +43,10 @@ def shows(explorer, value):
     return madds_b(explorer) == pytest.approx(value, abs=6e-4)
 
 
-def test_a_knob_gives_the_cost_that_the_command_prints(explorer, monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["mosaic", "madds", "--table", "6", "--json"])
-    cli.main()
-    printed = {row["name"]: row["tflite_madds_b"] for row in json.loads(capsys.readouterr().out)}
+def test_a_knob_gives_the_cost_that_the_command_prints(explorer, mosaic):
+    status, printed, _ = mosaic("madds", "--table", 6, "--json")
+    assert status == 0
+    printed = {row["name"]: row["tflite_madds_b"] for row in json.loads(printed)}
     assert shows(explorer, printed["mnmh480-mosaic"])
     explorer.turn("m, endpoint", 448)
     explorer.until(lambda: shows(explorer, printed["mnmh448-mosaic"]), "the MAdds of m = 448")
