@@ -145,7 +145,7 @@ def test_a_click_opens_the_page_of_a_run(explorer):
     explorer.until(
         lambda: "<b>sky</b>" in explorer.labels(COMPARE) or "37.50" in explorer.labels(COMPARE), "the star's"
     )
-    assert "run='evaluate/minicity'" in explorer.code(COMPARE)
+    explorer.until(lambda: "run='evaluate/minicity'" in explorer.code(COMPARE), "its code")
 
 
 def test_a_measurement_starts_and_can_be_cancelled(explorer):
