@@ -115,6 +115,10 @@ def test_the_claim_on_edges_needs_decoders_that_were_trained():
         untested.verdict == "not tested" and "20 % of its mIoU and 75 % of boundary IoU at 0.5 %" in untested.sentence
     )
     assert "more than its regions" in untested.sentence
+    blind = [{"miou": 0.1, "boundary": [0.0]}, {"miou": 0.1, "boundary": [0.0]}]
+    assert "no edge at all" in edges.findings(blind, [], [0.005])[0].sentence
+    both = [row("mnmh480-mosaic-noskip", 0.1, 0.0), row("mnmh480-mosaic", 0.5, 0.3)]
+    assert edges.findings([], both, [0.005])[0].verdict == "not tested"
     bare = row("mnmh480-mosaic-noskip", 0.5, 0.2)
     assert edges.findings([], [bare, row("mnmh480-mosaic", 0.55, 0.3)], [0.005])[0].verdict == "yes"
     assert edges.findings([], [bare, row("mnmh480-mosaic", 0.6, 0.22)], [0.005])[0].verdict == "no"

@@ -87,9 +87,11 @@ def findings(found, rows, ratios) -> list:
     """
     shown = ""
     if len(found) > 1:
-        whole, bare = found[0], found[-1]
-        lost = [1 - bare[key] / whole[key] for key in ("miou",)]
-        lost += [1 - after / before for after, before in zip(bare["boundary"], whole["boundary"], strict=True)]
+        whole, bare = ([variant["miou"], *variant["boundary"]] for variant in (found[0], found[-1]))
+        if not all(whole):
+            shown = " The network of this page follows no edge at all, so no skip can matter: train it longer."
+    if len(found) > 1 and not shown:
+        lost = [1 - after / before for after, before in zip(bare, whole, strict=True)]
         told = ", ".join(f"{100 * share:.0f} % of boundary IoU at {100 * r:g} %" for share, r in
                          zip(lost[1:], ratios, strict=True))  # fmt: skip
         shown = (
@@ -102,6 +104,9 @@ def findings(found, rows, ratios) -> list:
         untrained = "Not tested: decoders with and without skips were not both trained in this profile."
         return [claims.Finding(CLAIM, SOURCE, claims.NOT_TESTED, untrained + shown)]
     ratio = next(iter(hybrid["boundary"]))
+    if not (bare["miou"] and bare["boundary"][ratio]):
+        untaught = "Not tested: the decoder without skips has learned nothing that could be compared."
+        return [claims.Finding(CLAIM, SOURCE, claims.NOT_TESTED, untaught + shown)]
     gains = [hybrid["miou"] / bare["miou"] - 1, hybrid["boundary"][ratio] / bare["boundary"][ratio] - 1]
     sentence = (
         f"Trained on {hybrid['data']}, 8-C, 4-S has {100 * gains[0]:+.1f} % mIoU and {100 * gains[1]:+.1f} % boundary "
