@@ -306,7 +306,7 @@ def test_no_access_is_said_of_the_folder_and_of_the_file(own_folder):
             os.seteuid(0)
         (own_folder / "images/val").chmod(0o755)
     assert len(found) == 2
-    assert "labels/train/b.png is not a readable" in found[0] and "Permission denied" in found[0]
+    assert "labels/train/b.png may not be read: ask for access" in found[0]
     assert "images/val may not be read" in found[1]
 
 
