@@ -245,6 +245,10 @@ class Explorer:
         self.driver.set_script_timeout(60)
         return self.driver.execute_async_script(script, source)
 
+    def elements(self):
+        """How many elements the page has."""
+        return self.driver.execute_script("return document.getElementsByTagName('*').length")
+
     def errors(self):
         """What the browser's console holds of errors."""
         return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]

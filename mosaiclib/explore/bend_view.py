@@ -71,7 +71,7 @@ def nearest(design) -> str:
         differs = differences(design, other) or "nothing: this is it"
         madds = f"{row.madds_text} B" if row.madds_text else "–"
         rows.append(
-            f'<tr><th scope="row">Table {row.table}, row {row.row}: {escape(row.spec)}</th>'
+            f'<tr><th scope="row" style="white-space:normal">Table {row.table}, row {row.row}: {escape(row.spec)}</th>'
             f'<td class="number"><strong>{row.miou_text} %</strong></td><td class="number">{madds}</td>'
             f"<td>{escape(differs)}</td></tr>"
         )

@@ -1,8 +1,12 @@
 """A design is a MOSAIC network as its knobs name it: what it costs, and which row of the paper it is nearest to."""
 
 import math
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+
+import keras
+from keras.src.backend.common import global_state
 
 from mosaiclib import models, paper, specs
 from mosaiclib.models.cost import Cost, cost_of
@@ -149,13 +153,27 @@ class Built:
 @lru_cache(maxsize=256)
 def built(design) -> Built:
     """Builds a design, or finds it among those seen before. Raises ValueError in one sentence where it cannot be."""
-    network = models.build(design.spec, design.input_size, design.classes)
+    with _without_values():
+        network = models.build(design.spec, design.input_size, design.classes)
     graph = graphs.read(network, PARTS)
     drawn = {}
     for part in ("encoder", "decoder"):
         inside = graphs.within(graph, f"mosaic.{part}") if any(f"mosaic.{part}" in g for g in graph.groups) else None
         drawn[part] = figures.svg(drawings.layered(inside, f"mosaic.{part}")) if inside else ""
     return Built(design, cost_of(network), peak_activations(network), drawn)
+
+
+@contextmanager
+def _without_values():
+    """A network built inside has weights of a shape but without values, which takes less than half the time.
+
+    Keras remembers such weights for this thread and would fill them at its next chance: these it shall forget.
+    """
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield
+    finally:
+        global_state.set_global_attribute("uninitialized_variables", [])
 
 
 # === The paper ===

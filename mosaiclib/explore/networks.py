@@ -51,7 +51,7 @@ def here() -> dict[str, str]:
     for weights in sorted(runs.reports_folder().glob("**/weights/spec.json")):
         folder = weights.parent
         if not any(part.startswith(".") for part in folder.relative_to(runs.reports_folder()).parts):
-            found[f"{_shown(folder.parent)}"] = _relative(folder)
+            found[_shown(folder.parent).replace("published/", "The published model: ")] = _relative(folder)
     for file in sorted(runs.reports_folder().glob("*/runs/export/*/files/*.tflite")):
         found[f"{_shown(file.parents[1])}: {file.name}"] = _relative(file)
     return found | {"Random weights, not trained: sees nothing": UNTRAINED}

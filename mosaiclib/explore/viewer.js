@@ -82,6 +82,7 @@ function render({ model, el }) {
     const title = make(figure, "figcaption");
     panes[name] = { figure, title, canvas: make(figure, "canvas"), under: make(figure, "div", { className: "mosaic-under" }) };
   }
+  const shares = make(el, "div", { className: "mosaic-shares" });
   const legend = make(el, "ul", { className: "mosaic-legend", ariaLabel: "Classes" });
 
   const shown = () => PANES.filter((name) => model.get(`${name}_size`)[1]);
@@ -168,6 +169,8 @@ function render({ model, el }) {
 
   function list() {
     const isolated = model.get("isolated"), two = model.get("other_size")[1] > 0;
+    const names = two ? `${model.get("one_title")} (left) and ${model.get("other_title")} (right)` : model.get("one_title");
+    shares.textContent = model.get("legend").length ? `Share of the pixels by class, ${names}` : "";
     legend.replaceChildren();
     for (const { name, colour, shares } of model.get("legend")) {
       const item = make(legend, "li");
