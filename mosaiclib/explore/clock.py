@@ -152,8 +152,8 @@ class MeasurePanel(Panel):
             return '<p class="mosaic-caption">Nothing has been measured yet.</p>'
         rows = [
             {"runtime": f"{m.runtime} {m.version or ''}".strip(), "kernels": m.kernels, "threads": m.threads,
-             "mean": m.mean_ms, "spread": m.std_ms, "median": m.median_ms, "p90": m.p90_ms, "delegated": m.verdict,
-             "processes": m.n, "note": m.note}
+             "mean": m.mean_ms, "spread": m.std_ms if m.n > 1 else None, "median": m.median_ms, "p90": m.p90_ms,
+             "delegated": m.verdict, "processes": m.n, "note": m.note}
             for m in sorted(self.measured, key=lambda m: (m.mean_ms is None, m.mean_ms))
         ]  # fmt: skip
         told = host.machine()

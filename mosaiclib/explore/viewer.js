@@ -170,7 +170,7 @@ function render({ model, el }) {
   function list() {
     const isolated = model.get("isolated"), two = model.get("other_size")[1] > 0;
     const names = two ? `${model.get("one_title")} (left) and ${model.get("other_title")} (right)` : model.get("one_title");
-    shares.textContent = model.get("legend").length ? `Share of the pixels by class, ${names}` : "";
+    shares.textContent = model.get("legend").length ? `Share of the pixels by class: ${names}` : "";
     legend.replaceChildren();
     for (const { name, colour, shares } of model.get("legend")) {
       const item = make(legend, "li");
