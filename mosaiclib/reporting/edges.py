@@ -85,19 +85,7 @@ def findings(found, rows, ratios) -> list:
 
     found: the variants of one network, the whole one first, without any skip last; rows: of `table_5`.
     """
-    shown = ""
-    if len(found) > 1:
-        whole, bare = ([variant["miou"], *variant["boundary"]] for variant in (found[0], found[-1]))
-        if not all(whole):
-            shown = " The network of this page follows no edge at all, so no skip can matter: train it longer."
-    if len(found) > 1 and not shown:
-        lost = [1 - after / before for after, before in zip(bare, whole, strict=True)]
-        told = ", ".join(f"{100 * share:.0f} % of boundary IoU at {100 * r:g} %" for share, r in
-                         zip(lost[1:], ratios, strict=True))  # fmt: skip
-        shown = (
-            f" Without any skip the network of this page loses {100 * lost[0]:.0f} % of its mIoU and {told}: its edges "
-            f"lean on the skips {'more' if min(lost[1:]) > lost[0] else 'no more'} than its regions do."
-        )
+    shown = _without_skips(found, ratios)
     by_model = {row["model"]: row for row in rows}
     bare, hybrid = by_model.get("mnmh480-mosaic-noskip"), by_model.get(claims.DEFAULT)
     if not (bare and hybrid):
@@ -113,3 +101,19 @@ def findings(found, rows, ratios) -> list:
         f"IoU (at {100 * float(ratio):g} %) beside no skip."
     )
     return [claims.Finding(CLAIM, SOURCE, claims.YES if gains[1] > max(0, gains[0]) else claims.NO, sentence + shown)]
+
+
+def _without_skips(found, ratios):
+    """What a network loses with its skips, in a sentence to be added to another; "" for one without skips."""
+    if len(found) < 2:
+        return ""
+    whole, bare = ([variant["miou"], *variant["boundary"]] for variant in (found[0], found[-1]))
+    if not all(whole):
+        return " The network of this page follows no edge at all, so no skip can matter: train it longer."
+    lost = [1 - after / before for after, before in zip(bare, whole, strict=True)]
+    told = ", ".join(f"{100 * share:.0f} % of boundary IoU at {100 * r:g} %" for share, r in
+                     zip(lost[1:], ratios, strict=True))  # fmt: skip
+    return (
+        f" Without any skip the network of this page loses {100 * lost[0]:.0f} % of its mIoU and {told}: its edges "
+        f"lean on the skips {'more' if min(lost[1:]) > lost[0] else 'no more'} than its regions do."
+    )
