@@ -23,6 +23,8 @@ from mosaiclib.provenance import ROOT
 from mosaiclib.runs import RunFailed, discard, folder_of, read_json, reports_folder, result_of, write_json
 from mosaiclib.secrecy import without_secrets
 
+KEPT = "finished-before"  # in a failed run's folder
+
 
 def execute(profile, run_id) -> Path:
     """Runs one planned notebook and puts its folder in place, also when it failed.
@@ -84,6 +86,8 @@ def execute(profile, run_id) -> Path:
             shutil.rmtree(partial)
             partial.mkdir()
             write_json(partial / "run.json", record | {"status": "failed", "reason": reason})
+        if reason:
+            _keep_finished(final, partial / KEPT)
         discard(final)
         partial.rename(final)
     finally:
@@ -92,6 +96,16 @@ def execute(profile, run_id) -> Path:
         raise RunFailed(reason)
     shutil.rmtree(scratch.parent, ignore_errors=True)
     return final
+
+
+def _keep_finished(final, kept):
+    """Moves what an earlier run had finished, such as weights that took hours, into the folder of one that failed."""
+    for folder in (final, final / KEPT):
+        try:
+            if read_json(folder / "run.json").get("status") == "done":
+                return folder.rename(kept)
+        except (ValueError, OSError):
+            continue
 
 
 def _scratch(profile_name, run_id, code_fingerprint, values):

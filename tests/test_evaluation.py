@@ -221,3 +221,23 @@ def test_a_rule_made_for_one_data_set_is_not_applied_to_another():
 def test_an_unknown_rule_lists_the_rules():
     with pytest.raises(ValueError, match="cityscapes, camvid"):
         evaluation.score(evaluation.ConfusionMatrix(3), "pascal")
+
+
+def test_pictures_may_be_enlarged_for_the_network_and_are_scored_at_their_own_size():
+    """The network's logits are its input's colours: the class is the picture's largest channel, whatever the scale."""
+    seen = []
+
+    class Colours:
+        def predict_on_batch(self, batch):
+            seen.append(batch.shape)
+            return batch
+
+    patches = np.random.default_rng(0).permuted(np.tile([10, 120, 240], (5, 7, 1)), axis=-1).astype(np.uint8)
+    image = patches.repeat(9, 0).repeat(9, 1)
+    segment = evaluation.KerasSegmenter(lambda size: Colours(), input_scale=1.5)
+    found = segment(image)
+    assert seen == [(1, 68, 94, 3)] and found.shape == image.shape[:2]
+    centres = (slice(4, None, 9), slice(4, None, 9))
+    np.testing.assert_array_equal(found[centres], patches.argmax(-1))
+    with pytest.raises(ValueError, match="input_scale must be above 0"):
+        evaluation.KerasSegmenter(Colours, input_scale=0)

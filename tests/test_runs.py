@@ -63,10 +63,16 @@ def test_runs_that_do_not_finish(run_notebook, cells, reason):
     assert runs.result_of("p", "data/x") is None
 
 
-def test_a_failure_replaces_an_earlier_success(run_notebook):
-    run_notebook(START, FINISH)
-    record, folder = run_notebook(START, "1 / 0")
-    assert record["status"] == "failed" and not (folder / "result.json").exists()
+def test_a_failure_takes_the_place_of_an_earlier_success_and_keeps_what_that_had_made(run_notebook):
+    weights = '(run.folder / "weights.h5").write_text("hours of training")'
+    run_notebook(START, weights, FINISH)
+    for _ in range(2):
+        record, folder = run_notebook(START, "1 / 0")
+        assert record["status"] == "failed" and not (folder / "result.json").exists()
+        assert (folder / "finished-before" / "weights.h5").read_text() == "hours of training"
+        assert runs.result_of("p", "data/x") is None
+    record, folder = run_notebook(START, FINISH)
+    assert record["status"] == "done" and not (folder / "finished-before").exists()
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,15 @@ from mosaiclib import runs
 from mosaiclib.reporting import study
 
 
-def write(profile, row, model, seed, miou, split="test"):
+def write(profile, row, model, seed, miou, split="test", input_scale=1.0):
     """The records of a training and of its evaluation."""
     training = runs.folder_of(profile, f"train/{row}")
-    evaluation = runs.folder_of(profile, f"evaluate/{row}-{split}")
+    evaluation = runs.folder_of(profile, f"evaluate/{row}-{split}-{input_scale:g}")
     result = {
         "model": model,
         "weights": str(training / "weights"),
         "split": split,
+        "input_scale": input_scale,
         "miou": miou,
         "pixel_accuracy": 0.9,
         "per_class_iou": {"sky": miou, "pole": None if seed else 0.5},
@@ -30,12 +31,13 @@ def reports(tmp_path, monkeypatch):
     monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path))
 
 
-def test_seeds_are_averaged_and_other_splits_left_out(reports):
+def test_seeds_are_averaged_and_other_splits_and_enlarged_pictures_left_out(reports):
     mious = np.random.default_rng(5).uniform(0.3, 0.9, 2)
     write("p", "a0", "mnmh448-mosaic-f64-d64", 0, mious[0])
     write("p", "a1", "mnmh448-mosaic-f64-d64", 1, mious[1])
     write("p", "b0", "mnmh448-mdl", 0, 0.1)
     write("p", "b0", "mnmh448-mdl", 0, 0.99, split="val")
+    write("p", "b0", "mnmh448-mdl", 0, 0.98, input_scale=1.5)
     first, second = study.rows("p", "test")
     assert first.miou == pytest.approx(mious.mean()) and first.spread == pytest.approx(mious.std(ddof=1))
     assert (second.model, second.miou, second.spread) == ("mnmh448-mdl", 0.1, None)

@@ -48,7 +48,7 @@ def _added(table):
 
 
 def evaluations(profile_name):
-    """{(network, data set): (run id, result)} of the finished evaluations of a profile.
+    """{(network, data set): (run id, result)} of the finished evaluations of a profile, pictures at their own size.
 
     Of several splits the one that the paper's numbers are for counts: val, or test where there is one, since
     a data set that has a test split chose its epoch on val.
@@ -56,7 +56,8 @@ def evaluations(profile_name):
     found = {}
     for run_id, result in runs.finished(profile_name, "evaluate").items():
         key = result["model"].removesuffix("-released"), result["dataset"]
-        if key not in found or found[key][1]["split"] != "test":
+        own_size = result.get("input_scale", 1) == 1  # as the paper evaluates
+        if own_size and (key not in found or found[key][1]["split"] != "test"):
             found[key] = (run_id, result)
     return found
 

@@ -44,7 +44,7 @@ class StudyRow:
 
 
 def rows(profile_name, split) -> list[StudyRow]:
-    """The networks that runs of a profile trained and evaluated on `split`, the best first.
+    """The networks that runs of a profile trained and evaluated on `split`, pictures at their own size, the best first.
 
     Raises ValueError where two trainings of a network have one seed: which of them would count?
     """
@@ -52,7 +52,7 @@ def rows(profile_name, split) -> list[StudyRow]:
     for folder in sorted(runs.folder_of(profile_name, "evaluate").glob("[!.]*")):
         run_id = f"evaluate/{folder.name}"
         result = runs.result_of(profile_name, run_id)
-        if not result or result["split"] != split:
+        if not result or result["split"] != split or result.get("input_scale", 1) != 1:
             continue
         training = f"train/{Path(result['weights']).parent.name}"
         trained = runs.result_of(profile_name, training)
