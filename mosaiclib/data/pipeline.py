@@ -11,9 +11,9 @@ import numpy as np
 _SCALED = np.arange(256, dtype=np.float32) / 127.5 - 1
 
 
-def scale_input(image):
-    """uint8 RGB [H, W, 3] to the networks' input range: float32 in [-1, 1]."""
-    return cv2.LUT(image, _SCALED)
+def scale_input(image, into=None):
+    """uint8 RGB [H, W, 3] to the networks' input range: float32 in [-1, 1], written to the array `into` if given."""
+    return cv2.LUT(image, _SCALED, into)
 
 
 class Batches(keras.utils.PyDataset):
@@ -62,7 +62,7 @@ class Batches(keras.utils.PyDataset):
         pairs = [self.pair(self.samples[i], np.random.default_rng((self.seed, epoch, i))) for i in chosen]
         images = np.empty((len(pairs), *pairs[0][0].shape), np.float32)
         for position, (image, _) in enumerate(pairs):
-            images[position] = scale_input(image)
+            scale_input(image, images[position])
         return images, np.stack([target for _, target in pairs])
 
     def pair(self, sample, generator):
