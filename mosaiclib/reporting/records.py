@@ -43,6 +43,7 @@ class Evaluation(_Result):
     split: str
     rule: str
     n_images: int
+    input_scale: float = 1.0
     miou: float
     pixel_accuracy: float | None = None
     per_class_iou: dict[str, float | None]

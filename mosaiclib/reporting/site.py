@@ -136,7 +136,9 @@ def _headline(run):
     if run.stage == "train" and run.result and run.result.best_val_miou is not None:
         return f"best val mIoU {100 * run.result.best_val_miou:.1f} %"
     if run.stage == "evaluate" and run.result:
-        return f"mIoU {100 * run.result.miou:.1f} %"
+        scale = run.result.input_scale
+        resized = "" if scale == 1 else f", pictures resized by {scale:g} for the network"
+        return f"mIoU {100 * run.result.miou:.1f} %{resized}"
     if run.stage == "tables" and run.result and isinstance(run.raw.get("printed_digits_reached"), int):
         return f"{run.raw['printed_digits_reached']} of {len(run.result.rows)} printed costs reached to the digit"
     return ""
