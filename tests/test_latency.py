@@ -6,11 +6,15 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
+from mosaiclib import export
 from mosaiclib.latency import delegates, host, rounds, worker
+from mosaiclib.models.blocks import BilinearResize
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +158,58 @@ def test_a_delegate_that_cannot_be_used_is_one_sentence_and_status_1(
     arguments = ("--runtime", "ai_edge_litert", "--delegate", path, "--log", tmp_path / "log.jsonl")
     status, _, err = mosaic("bench", tiny_file, *arguments)
     assert status == 1 and reason in err.splitlines()[-1] and "Traceback" not in err
+
+
+@pytest.fixture
+def software_gpu(monkeypatch):
+    """SwiftShader, a Vulkan in software that comes with Chromium, for the processes that a test starts."""
+    folders = [Path("/usr/lib/chromium"), Path("/usr/lib/chromium-browser"), Path("/opt/google/chrome")]
+    found = next((folder for folder in folders if (folder / "vk_swiftshader_icd.json").is_file()), None)
+    if not found:
+        pytest.skip("SwiftShader is not here: it comes with Chromium (apt-get install chromium)")
+    monkeypatch.setenv("VK_ICD_FILENAMES", str(found / "vk_swiftshader_icd.json"))
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(found))  # its Vulkan loader, where the system has none
+
+
+@pytest.fixture(scope="module")
+def segmenter_file(tmp_path_factory):
+    """A float32 export with the kinds of layers that the paper's networks have: logits [1, 45, 62, 5]."""
+    keras.utils.set_random_seed(2)
+    image = keras.Input((45, 62, 3), batch_size=1)
+    x = keras.layers.Conv2D(12, 3, 2, "same", kernel_initializer="he_normal")(image)
+    x = fine = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+    x = keras.layers.DepthwiseConv2D(3, padding="same", dilation_rate=2, depthwise_initializer="he_normal")(x)
+    pooled = BilinearResize((23, 31), "half_pixel")(keras.layers.AveragePooling2D((5, 4), (3, 3))(x))
+    x = keras.layers.Concatenate()([keras.layers.Add()([x, fine]), pooled])
+    x = keras.layers.Conv2D(
+        5, 1, kernel_initializer=keras.initializers.RandomNormal(stddev=2), bias_initializer="ones"
+    )(x)
+    network = keras.Model(image, BilinearResize((45, 62), "half_pixel")(x))
+    path = tmp_path_factory.mktemp("segmenter") / "segmenter.tflite"
+    path.write_bytes(export.to_tflite(network, "float32"))
+    return path
+
+
+def test_a_gpu_computes_what_the_cpu_does_and_one_in_software_is_called_so(software_gpu, segmenter_file, tmp_path):
+    def logits(kernels):
+        task = {"file": str(segmenter_file), "runtime": "compiled_model", "kernels": kernels, "threads": 1, "warmup": 0,
+                "runs": 1, "output": str(tmp_path / kernels) + ".npy"}  # fmt: skip
+        subprocess.run([sys.executable, "-m", "mosaiclib.latency.worker", json.dumps(task)], capture_output=True)
+        return np.load(task["output"])
+
+    on_cpu, on_gpu = logits("builtin"), logits("gpu")
+    assert on_gpu.shape == (1, 45, 62, 5) and on_gpu.std() > 1
+    # SwiftShader has no float16, which other GPUs use by default: that would be off by some 1e-3.
+    np.testing.assert_allclose(on_gpu, on_cpu, rtol=0, atol=1e-5 * np.abs(on_cpu).max())
+    cpu, *_, gpu = host.bench([segmenter_file], ["compiled_model"], ["xnnpack", "gpu"], [1, 2], processes=1, runs=1)
+    assert (gpu.kernels, gpu.delegate, gpu.verdict, gpu.agreement_percent) == ("gpu", "GPU", "full", 100)
+    assert gpu.software and "a GPU in software (SwiftShader" in gpu.note and not cpu.software
+
+
+def test_where_there_is_no_gpu_it_says_so(tiny_file, monkeypatch):
+    monkeypatch.setenv("VK_ICD_FILENAMES", "/nowhere.json")
+    (measured,) = host.bench([tiny_file], ["compiled_model"], ["gpu"], processes=2, runs=1)
+    assert (measured.verdict, measured.n) == ("failed", 0) and "there is no GPU with Vulkan here" in measured.note
 
 
 def test_unknown_settings_are_refused_before_anything_runs(tiny_file):

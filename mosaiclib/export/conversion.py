@@ -77,22 +77,27 @@ def _few(calibration):
 
 def convert(prepared, precision, calibration=(), recipe=DEFAULT) -> bytes:
     """The TFLite converter's part of `to_tflite`."""
+    return converter(prepared, precision, calibration, recipe).convert()
+
+
+def converter(prepared, precision, calibration=(), recipe=DEFAULT):
+    """A `tf.lite.TFLiteConverter` for what `prepare` returned, set up for that precision."""
     import tensorflow as tf
 
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([_as_function(with_native_operations(prepared))])
+    made = tf.lite.TFLiteConverter.from_concrete_functions([_as_function(with_native_operations(prepared))])
     if precision != "float32":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        made.optimizations = [tf.lite.Optimize.DEFAULT]
     if precision == "float16":
-        converter.target_spec.supported_types = [tf.float16]
+        made.target_spec.supported_types = [tf.float16]
     if precision == "int8":
-        converter.representative_dataset = lambda: ([as_quantised_input(image)] for image in calibration)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.uint8
+        made.representative_dataset = lambda: ([as_quantised_input(image)] for image in calibration)
+        made.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        made.inference_input_type = tf.uint8
     if precision == "int8" and recipe.wide:
         wide = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
-        converter.target_spec.supported_ops = [wide, tf.lite.OpsSet.TFLITE_BUILTINS]
-        converter.inference_input_type = tf.float32
-    return converter.convert()
+        made.target_spec.supported_ops = [wide, tf.lite.OpsSet.TFLITE_BUILTINS]
+        made.inference_input_type = tf.float32
+    return made
 
 
 def with_raw_pixels(network):

@@ -106,7 +106,8 @@ def _setups(asked):
     setups = [
         {"file": file, "runtime": runtime, "kernels": kind, "delegate": delegate, "threads": count}
         for file, runtime, (kind, delegate), count in product(asked["files"], asked["runtimes"], ways, asked["threads"])
-        if (kind != "gpu" or runtime == COMPILED) and (kind != "external" or runtime != COMPILED)
+        if (kind != "external" or runtime != COMPILED)
+        and (kind != "gpu" or (runtime == COMPILED and count == asked["threads"][0]))  # CPU threads are nothing to it
     ]
     if not setups:
         raise ValueError("There is nothing to time: gpu needs compiled_model, external delegates an interpreter.")
@@ -130,7 +131,8 @@ def _take(header, lines, log, progress, cancelled):
                 answer["agreement_percent"] = _agreement(np.load(reference), np.load(output))
                 outputs[output] = output
             graph = header["graphs"][setup["file"]]
-            return answer | {"verdict": _verdict(setup, graph, answer), "note": _note(answer)}
+            found = {"verdict": _verdict(setup, graph, answer), "software": _software(answer), "note": _note(answer)}
+            return answer | found
 
         return rounds.take(header, run, lines, log, progress)
 
@@ -191,8 +193,12 @@ def _verdict(setup, graph, answer):
     return verdicts.of_counts(setup["delegate"], graph["ops"], delegated)
 
 
+def _software(answer):
+    """Whether what was taken for a GPU is a program on the CPU."""
+    return bool(re.search("software|swiftshader|llvmpipe|lavapipe", answer["adapter"] or "", re.IGNORECASE))
+
+
 def _note(answer):
-    adapter = answer.get("adapter")
-    if adapter and re.search("software|swiftshader|llvmpipe|lavapipe", adapter, re.IGNORECASE):
-        return f"a GPU in software ({adapter.split(',')[0]}): its result counts, its time does not"
-    return adapter or ""
+    if _software(answer):
+        return f"a GPU in software ({answer['adapter'].split(',')[0]}): its result counts, its time does not"
+    return answer["adapter"] or ""

@@ -22,7 +22,7 @@ class Measurement:
     verdict: what ran it, see `delegates`, and unknown where the runs differ. agreement_percent: how many of
     the output's pixels have the class that the file's first configuration found. machine: CPU or phone.
     conditions: {name: [lowest, highest]} of what may have disturbed it: load, temperatures, thermal status.
-    note: a sentence if one is due.
+    software: the GPU was a program on the CPU, whose times say nothing. note: a sentence if one is due.
     """
 
     model: str
@@ -46,6 +46,7 @@ class Measurement:
     agreement_percent: float | None = None
     machine: str = ""
     conditions: dict = field(default_factory=dict)
+    software: bool = False
     note: str = ""
 
 
@@ -79,6 +80,7 @@ def summary(setup, answers, machine) -> Measurement:
         **{name: _middle(answers, name) for name in ("init_ms", "first_ms", "warmup_ms", "memory_mb")},
         peak_memory_mb=max((a["peak_memory_mb"] for a in answers if a.get("peak_memory_mb")), default=None),
         agreement_percent=answers[0].get("agreement_percent"),
+        software=any(answer.get("software") for answer in answers),
         note="; ".join(notes),
         **known,
     )

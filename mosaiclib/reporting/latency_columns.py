@@ -1,6 +1,7 @@
 """The latency columns of Tables 2 and 7: the paper's Pixel 4, and this machine beside it, never subtracted."""
 
 from mosaiclib import paper, runs, specs
+from mosaiclib.latency.worker import RESOLVERS
 from mosaiclib.reporting import measured
 
 # Released graphs that are the network of a row.
@@ -55,17 +56,22 @@ def _on_phone(profile_name):
 
 
 def fastest(profile_name, sizes=None) -> dict:
-    """{network: (run id, the shortest of its timings on this machine)} of all finished latency runs of a profile.
+    """{network: (run id, the shortest of its timings on this machine's CPU)} of all latency runs of a profile.
 
     sizes: {network: (height, width)} to which timings are held, where they say their size.
     """
     found = {}
     for run_id, model, row in _timings(profile_name):
         wanted, size = (sizes or {}).get(model), row.get("input_size")
-        fits = row["runtime"] != PHONE and (not wanted or not size or tuple(size) == tuple(wanted))
-        if fits and (model not in found or row["mean_ms"] < found[model][1]["mean_ms"]):
+        fits = not wanted or not size or tuple(size) == tuple(wanted)
+        if on_this_cpu(row) and fits and (model not in found or row["mean_ms"] < found[model][1]["mean_ms"]):
             found[model] = run_id, row
     return found
+
+
+def on_this_cpu(row) -> bool:
+    """Whether a measurement is of this machine's CPU: not of a phone, a GPU or an external delegate."""
+    return row["kernels"] in RESOLVERS
 
 
 def _timings(profile_name):

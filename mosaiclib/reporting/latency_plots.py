@@ -22,7 +22,7 @@ def boxes(lines):
     times = pd.DataFrame(
         {
             "file": Path(line["file"]).stem,
-            "way": f"{line['runtime']}, {line['kernels']}, {line['threads']}\N{NARROW NO-BREAK SPACE}thr.",
+            "way": f"{line['runtime']}, {_kernels(line)}",
             "delegate": line.get("verdict", "").partition(" ")[0],
             "ms": ms,
         }
@@ -87,6 +87,12 @@ def madds_against_ms(points):
         axis.set_minor_formatter("{x:g}")
     axes.margins(x=0.35, y=0.15)
     return figure
+
+
+def _kernels(line):
+    if line["kernels"] == "gpu":
+        return "a GPU in software" if line.get("software") else "gpu"
+    return f"{line['kernels']}, {line['threads']}\N{NARROW NO-BREAK SPACE}thr."
 
 
 def _short(name, longest=40):

@@ -36,13 +36,14 @@ def points(table, profile_name) -> list[dict]:
 def own(profile_name) -> dict[str, list[dict]]:
     """{network and data set: points} of the files that this profile has both scored and timed, on any data set.
 
-    A file's mIoU is the one measured through it, and its latency that of the fastest configuration here.
+    A file's mIoU is the one measured through it, and its latency that of the fastest configuration on this CPU.
     """
     times = {}
     for run_id, result in runs.finished(profile_name, "latency").items():
         for row in result["measurements"]:
             name = PurePath(row["file"]).name
-            if row["mean_ms"] is not None and (name not in times or row["mean_ms"] < times[name][1]["mean_ms"]):
+            measured = row["mean_ms"] is not None and latency_columns.on_this_cpu(row)
+            if measured and (name not in times or row["mean_ms"] < times[name][1]["mean_ms"]):
                 times[name] = run_id, row
     found = {}
     for run_id, result in runs.finished(profile_name, "export").items():
