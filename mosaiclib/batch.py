@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager, suppress
@@ -18,7 +19,7 @@ RESERVE_BYTES = 24 << 20  # kept free while runs write, so that a full disk stil
 LISTED = 30
 REASONS = {
     "Missing output": "not there yet",
-    "Params have changed": "other parameters",
+    "Params have changed": "other parameters or pictures",
     "Set of input files": "other inputs",
     "Input files updated": "after what it needs",
 }
@@ -49,7 +50,7 @@ def report(profile, source, jobs=None, publish=None, tables=(), rows=(), plan_on
         planned = [
             site.Planned(
                 *run_id.split("/"), plan.notebook, plan.description, f"mosaic run {run_id} --profile {source}",
-                waits.get(run_id, "" if run_id in asked else "It was not asked for."), run_id in asked,
+                _why_not(profile, run_id, asked, waits), run_id in asked,
             )
             for run_id, plan in profile.runs.items()
         ]  # fmt: skip
@@ -68,7 +69,10 @@ def _locked(folder, name):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ValueError(f"Another `mosaic report` is working on the profile {name}: wait for it.") from None
+            raise ValueError(
+                f"Another `mosaic report` is working on the profile {name}, or what a killed one had begun is ending: "
+                "wait for it."
+            ) from None
         yield lock
 
 
@@ -159,12 +163,14 @@ def _execute(profile, source, run_ids, todo, jobs, lock, log_path):
                                  str(cores), "--resources", f"training={jobs or 1}")  # fmt: skip
             # Snakemake holds the lock too: a killed batch leaves no second one beside running notebooks.
             process = subprocess.Popen(command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                       text=True, errors="replace", bufsize=1, pass_fds=(lock.fileno(),))  # fmt: skip
+                                       text=True, errors="replace", bufsize=1, pass_fds=(lock.fileno(),),
+                                       process_group=0)  # fmt: skip
             try:
                 for line in process.stdout:
                     shown.read(line.rstrip("\n"))
                     said.append(line)
             except KeyboardInterrupt:
+                os.killpg(process.pid, signal.SIGTERM)  # it and its notebooks, once, however this was stopped
                 process.wait()
                 raise
             if process.wait() and not shown.failed:
@@ -209,10 +215,17 @@ def _say_failures(profile, failed, waits, trouble):
 def _why(profile, run_id):
     folder = runs.folder_of(profile.name, run_id)
     try:
-        return runs.read_json(folder / "run.json").get("reason") or "it has no result"
+        return runs.read_json(folder / "run.json").get("reason") or "It has no result."
     except (ValueError, OSError):
-        upstream = profile.runs[run_id].upstream(profile.runs)
-        missing = [run for run in upstream if runs.result_of(profile.name, run) is None]
-        if missing:
-            return f"it was not run, because it needs {missing[0]}"
-        return "it left no record: it was killed, or the disk is full"
+        return _needs(profile, run_id) or "It left no record: it was killed, or the disk is full."
+
+
+def _why_not(profile, run_id, asked, waits):
+    """Why a run has nothing to show, for its page; "" where that is not known before its folder is read."""
+    return waits.get(run_id, _needs(profile, run_id) if run_id in asked else "It was not asked for.")
+
+
+def _needs(profile, run_id):
+    upstream = profile.runs[run_id].upstream(profile.runs)
+    missing = [needed for needed in upstream if runs.result_of(profile.name, needed) is None]
+    return f"It was not run, because it needs {missing[0]}." if missing else ""

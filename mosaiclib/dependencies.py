@@ -3,8 +3,10 @@
 A change elsewhere (a page's looks, a command, another head) reruns nothing.
 """
 
+import hashlib
 import re
 from functools import cache
+from pathlib import Path
 
 from mosaiclib import paper, specs
 from mosaiclib.provenance import ROOT
@@ -113,9 +115,26 @@ def sources(profile, run_id) -> list:
 
 
 def settings(profile, run_id) -> str:
-    """What else than files a run's result depends on: its parameters and the specs of its networks."""
+    """What else than code a run's result depends on: its parameters, the specs of its networks, your own pictures."""
     names = networks_of(profile, run_id) if _builds(run_id) else ()
-    return str([sorted(profile.runs[run_id].parameters.items()), [specs.get(name).to_json() for name in names]])
+    pictures = own_pictures(profile.runs[run_id].all_parameters)
+    parts = [sorted(profile.runs[run_id].parameters.items()), [specs.get(name).to_json() for name in names]]
+    return str([*parts, pictures] if pictures else parts)
+
+
+def own_pictures(values) -> str:
+    """A text that changes with the files of the data set `folder`, where a run's parameters name one; else "".
+
+    A picture that is added or relabelled reruns what has seen it. The published data sets do not change.
+    """
+    return _state_of(ROOT / Path(values["data_root"]).expanduser()) if values.get("dataset") == "folder" else ""
+
+
+@cache
+def _state_of(root):
+    found = [root / "classes.yaml", *(path for part in ("images", "labels") for path in (root / part).rglob("*"))]
+    stats = [(str(path), path.stat()) for path in sorted(found) if path.is_file()]
+    return hashlib.sha256(str([(name, s.st_size, s.st_mtime_ns) for name, s in stats]).encode()).hexdigest()
 
 
 def _builds(run_id):

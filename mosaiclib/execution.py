@@ -9,8 +9,9 @@ import resource
 import shlex
 import shutil
 import sys
+import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,12 +19,14 @@ from uuid import uuid4
 
 import nbformat
 
-from mosaiclib import dependencies, parameters, provenance
+from mosaiclib import dependencies, parameters, progress, provenance
+from mosaiclib.data import fetch
 from mosaiclib.provenance import ROOT
 from mosaiclib.runs import RunFailed, discard, folder_of, read_json, reports_folder, result_of, write_json
 from mosaiclib.secrecy import without_secrets
 
 KEPT = "finished-before"  # in a failed run's folder
+SMALL_BYTES = 64 << 20  # a disk with less room may have been full a moment ago
 
 
 def execute(profile, run_id) -> Path:
@@ -109,8 +112,9 @@ def _keep_finished(final, kept):
 
 
 def _scratch(profile_name, run_id, code_fingerprint, values):
-    """What outlives a killed run: kept as long as neither code nor parameters change, and no longer."""
-    key = hashlib.sha256(f"{code_fingerprint}{sorted(values.items())}".encode()).hexdigest()[:12]
+    """What outlives a killed run: kept as long as neither code nor parameters nor pictures change, and no longer."""
+    pictures = dependencies.own_pictures(values)
+    key = hashlib.sha256(f"{code_fingerprint}{sorted(values.items())}{pictures}".encode()).hexdigest()[:12]
     scratch = reports_folder() / profile_name / "scratch" / run_id / key
     for other in scratch.parent.glob("*"):
         if other != scratch:
@@ -168,7 +172,7 @@ class _Echo:
     def write(self, text):
         for line in text.splitlines():
             if line.strip():
-                print(f"  {self.run_id}: {line}", flush=True)
+                progress.tell(f"  {self.run_id}: {line}")
 
     def flush(self):
         """Every line was flushed when it was written."""
@@ -202,7 +206,20 @@ def _run_notebook(notebook, values, folder, scratch, echo):
 
 
 def _reason(error):
-    """Why a notebook failed, in one sentence."""
+    """Why a notebook failed, in a sentence. Where a disk is nearly full it may look like anything: one more says so."""
+    reason = _what_happened(error)
+    for folder in (reports_folder(), fetch.data_folder(), Path(tempfile.gettempdir())):
+        with suppress(OSError):
+            free = shutil.disk_usage(folder).free
+            if free < SMALL_BYTES:
+                return (
+                    f"{reason.rstrip('.')}. {folder} has only {free / 2**20:.0f} MB left: "
+                    "free some space, then run it again."
+                )
+    return reason
+
+
+def _what_happened(error):
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 

@@ -1,10 +1,12 @@
 """What a batch tells while it runs: a bar and the running notebooks by name on a terminal, one line a run elsewhere.
 
 `mosaic run` says how it stands in lines of its own form (STARTED, ENDED, FAILED and a run's id, or two blanks,
-the id and what the notebook printed); `Progress.read` understands them.
+the id and what the notebook printed); `Batch.read` understands them.
 """
 
+import os
 import re
+import sys
 import time
 
 from rich.console import Console
@@ -25,12 +27,25 @@ def span(seconds) -> str:
             return f"{count} {unit}{'s' if count != 1 else ''}"
 
 
+def tell(line):
+    """Prints a line in one piece, so that lines of runs side by side stay apart.
+
+    Raises SystemExit where nobody reads any more: what a killed batch had begun ends with it.
+    """
+    try:
+        print(f"{line}\n", end="", flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at its end
+        sys.exit("The batch that started this run was killed.")
+
+
 class Batch:
     """Shows how a batch of runs goes on. about: {run id: expected seconds} of all that will run."""
 
     def __init__(self, about, console=None):
         self.about, self.ended, self.failed = about, {}, {}
-        self.console = console or Console(highlight=False, soft_wrap=True)
+        self.console = console or Console(highlight=False)
+        self.console.soft_wrap = not self.console.is_terminal  # a terminal would break a line within a word
         self._started, self._tasks = time.monotonic(), {}
         self._bar = Progress(
             SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=28),
@@ -46,6 +61,9 @@ class Batch:
         return self
 
     def __exit__(self, *_):
+        for run_id in [*self._tasks]:
+            self._bar.remove_task(self._tasks.pop(run_id))
+        self._bar.update(self._all, note="")
         if self._live:
             self._live.stop()
 

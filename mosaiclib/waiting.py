@@ -1,9 +1,11 @@
 """Runs that cannot start yet, because their data set is not here."""
 
 from functools import cache
+from pathlib import Path
 
 from mosaiclib import runs
 from mosaiclib.data import datasets, fetch
+from mosaiclib.provenance import ROOT
 
 
 def for_data(profile, run_ids) -> dict[str, str]:
@@ -27,7 +29,7 @@ def for_data(profile, run_ids) -> dict[str, str]:
 def _missing(dataset, root):
     """Why a data set cannot be read, or "". A synthetic one is drawn when it is needed."""
     try:
-        data = datasets.get(dataset, root or None)
+        data = datasets.get(dataset, ROOT / Path(root).expanduser() if root else None)
         if not data.synthetic:
             data.list_split(data.splits[0])
     except (fetch.NotAvailable, ValueError) as error:

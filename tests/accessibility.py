@@ -41,6 +41,7 @@ def chromium():
             options.add_argument(f"--{flag}")
         options.add_argument(f"--user-data-dir={folder}")
         driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+        driver.set_script_timeout(180)  # axe takes a second for a page, and half a minute on a busy machine
         try:
             yield driver
         finally:

@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
@@ -48,6 +51,25 @@ def test_one_line_a_run_where_there_is_no_terminal():
         "    2/2 train/a FAILED: The kernel died.",
     ]
     assert list(shown.failed) == ["train/a"] and list(shown.ended) == ["data/b"]
+
+
+def test_a_line_of_a_run_is_written_in_one_piece(monkeypatch):
+    """Unbuffered, as containers have it, a line's end written on its own would come after another run's line."""
+    written = []
+    monkeypatch.setattr(
+        "sys.stdout", type("Pipe", (io.StringIO,), {"write": lambda self, text: written.append(text)})()
+    )
+    progress.tell("start train/a")
+    assert [text for text in written if text] == ["start train/a\n"]
+
+
+def test_what_a_killed_batch_had_begun_ends_with_one_sentence():
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-c", "from mosaiclib import progress; progress.tell('start train/a')"]
+    ended = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (1, "The batch that started this run was killed.\n")
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.2, "1 second"), (89, "89 seconds"), (600, "10 minutes"),

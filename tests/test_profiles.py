@@ -188,6 +188,32 @@ def test_common_parameters_go_to_the_runs_that_declare_them(profile):
     assert plan.runs["latency/a"].parameters == {}
 
 
+def test_a_picture_that_is_added_or_changed_reruns_what_has_seen_it(profile, tmp_path):
+    for part in ("images", "labels"):
+        (tmp_path / "own" / part / "train").mkdir(parents=True)
+        (tmp_path / "own" / part / "train" / "a.png").write_bytes(b"x")
+    runs = {
+        "data/a": {"notebook": "notebooks/10_data.ipynb", "description": "x"},
+        "train/a": {"notebook": "notebooks/20_train.ipynb", "description": "x", "parameters": {"dataset": "camvid"}},
+    }
+    plan = profile(runs=runs, parameters={"dataset": "folder", "data_root": str(tmp_path / "own")})
+
+    def settings():
+        dependencies._state_of.cache_clear()  # a command looks once
+        return {run_id: dependencies.settings(plan, run_id) for run_id in runs}
+
+    before = [settings()]
+    assert settings() == before[0]
+    for change in (
+        lambda: (tmp_path / "own/images/train/b.png").write_bytes(b"y"),
+        lambda: (tmp_path / "own/labels/train/a.png").write_bytes(b"xx"),
+        lambda: (tmp_path / "own/classes.yaml").write_text("names: [a, b]"),
+    ):
+        change()
+        before.append(settings())
+    assert len({each["data/a"] for each in before}) == 4 and len({each["train/a"] for each in before}) == 1
+
+
 # === Data that is not here ===
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 
 import nbformat
 import pytest
@@ -61,6 +62,15 @@ def test_runs_that_do_not_finish(run_notebook, cells, reason):
     assert record["status"] == "failed" and reason in record["reason"]
     assert not (folder / "result.json").exists()
     assert runs.result_of("p", "data/x") is None
+
+
+def test_a_disk_that_is_nearly_full_is_named_whatever_the_failure_looks_like(run_notebook, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    assert "left: free some space" not in run_notebook(START, "1 / 0")[0]["reason"]
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage._replace(free=3 << 20))
+    record, _ = run_notebook(START, "1 / 0")
+    room = f"{tmp_path / 'reports'} has only 3 MB left: free some space, then run it again."
+    assert record["reason"] == f"ZeroDivisionError: division by zero. {room}"
 
 
 def test_a_failure_takes_the_place_of_an_earlier_success_and_keeps_what_that_had_made(run_notebook):

@@ -1,5 +1,8 @@
 """Verbs for runs and reports: `mosaic run|runs|report`."""
 
+import signal
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +10,7 @@ import typer
 
 from mosaiclib import execution, profiles, runs
 from mosaiclib.cli import app
-from mosaiclib.progress import ENDED, FAILED, STARTED, span
+from mosaiclib.progress import ENDED, FAILED, STARTED, span, tell
 
 ProfileOption = Annotated[str, typer.Option(help="quick, camvid, paper, mine, or a YAML file.")]
 
@@ -17,13 +20,14 @@ def run_one(run_id: Annotated[str, typer.Argument(help="stage/row, as the profil
             profile: ProfileOption = "quick"):  # fmt: skip
     """Executes one run of a profile, whether or not it is up to date."""
     plan = profiles.load(profile)
-    print(f"{STARTED} {run_id}", flush=True)
+    tell(f"{STARTED} {run_id}")
     try:
         folder = execution.execute(plan, run_id)
     except runs.RunFailed as error:
-        print(f"{FAILED} {run_id} {error}", flush=True)
+        tell(f"{FAILED} {run_id} {error}")
         raise typer.Exit(1) from None
-    print(f"{ENDED} {run_id} {span(runs.read_json(folder / 'run.json')['wall_s'])}", flush=True)
+    with suppress(SystemExit):  # it is done, whether or not anybody hears of it
+        tell(f"{ENDED} {run_id} {span(runs.read_json(folder / 'run.json')['wall_s'])}")
 
 
 @app.command()
@@ -43,5 +47,13 @@ def report(profile: ProfileOption = "quick",
     if not all(part.isdecimal() for part in numbers):
         raise ValueError(f"--tables takes numbers, as in 3,5, and not '{tables}'.")
     names = [name for part in rows or [] for name in part.replace(",", " ").split()]
-    if not batch.report(profiles.load(profile), profile, jobs, publish, [*map(int, numbers)], names, plan):
+    for number in (signal.SIGTERM, signal.SIGHUP):  # they stop it as Ctrl-C does; under nohup one is ignored
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+    try:
+        done = batch.report(profiles.load(profile), profile, jobs, publish, [*map(int, numbers)], names, plan)
+    except KeyboardInterrupt:
+        print("Stopped. `mosaic report` goes on from here, and a training from its last checkpoint.", file=sys.stderr)
+        raise typer.Exit(130) from None
+    if not done:
         raise typer.Exit(1)

@@ -54,10 +54,7 @@ def bars(now, pinned) -> str:
             f'<div style="{bar}"></div><div style="{mark}"></div></td>'
             f'<td class="number">{number(madds / 1e9, ".3f")} B</td><td class="number">{number(params, ",d")}</td></tr>'
         )
-    head = (
-        '<td></td><th scope="col"></th><th scope="col" class="number">MAdds</th>'
-        '<th scope="col" class="number">Parameters</th>'
-    )
+    head = '<td></td><td></td><th scope="col" class="number">MAdds</th><th scope="col" class="number">Parameters</th>'
     return (
         '<table class="data" style="width:100%"><caption>Where the cost is (thin line: the pinned design)</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
@@ -88,7 +85,7 @@ def drawings(built) -> str:
     """The context encoder and the decoder, drawn from the built network, for a page with the panel's style."""
     titles = {"encoder": "Context encoder", "decoder": "Hybrid decoder"}
     parts = "".join(
-        f'<figure role="img" aria-label="{titles[part]} of {escape(built.design.name)}"><h4>{titles[part]}</h4>'
+        f'<figure role="img" aria-label="{titles[part]} of {escape(built.design.name)}"><h3>{titles[part]}</h3>'
         f"{drawn.replace('<svg ', '<svg aria-hidden=true ', 1)}</figure>"
         for part, drawn in built.drawings.items()
         if drawn

@@ -38,7 +38,7 @@ def table(rows) -> str:
 def page(row, picture) -> str:
     """The page of a run. picture: how a matplotlib figure is shown, from (figure, alt) to HTML."""
     record = row.record
-    head = f"<h4>{escape(row.key)}</h4>"
+    head = f"<h3>{escape(row.key)}</h3>"
     if record.raw is None:
         return f"{head}<p>{escape(record.status)}: {escape(record.reason)}</p>{_command(record)}"
     show = {"train": _train, "evaluate": _evaluate, "latency": _latency, "export": _export}.get(record.stage)
