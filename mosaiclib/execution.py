@@ -21,6 +21,7 @@ import nbformat
 
 from mosaiclib import dependencies, parameters, progress, provenance
 from mosaiclib.data import fetch
+from mosaiclib.plain_words import plain
 from mosaiclib.provenance import ROOT
 from mosaiclib.runs import RunFailed, discard, folder_of, read_json, reports_folder, result_of, write_json
 from mosaiclib.secrecy import without_secrets
@@ -219,6 +220,9 @@ def _reason(error):
     return reason
 
 
+_SAY_ALL = ("ValueError", "OSError", "NotAvailable", "RunFailed")  # their texts are sentences
+
+
 def _what_happened(error):
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
@@ -227,9 +231,6 @@ def _what_happened(error):
         return "The kernel died while the notebook ran: it was killed, or memory ran out."
     if isinstance(error, PapermillExecutionError):
         message = " ".join(str(error.evalue).split())
-        return (
-            message
-            if error.ename in ("ValueError", "OSError", "NotAvailable", "RunFailed")
-            else f"{error.ename}: {message}"
-        )
-    return f"{' '.join(str(error).split())}" or type(error).__name__
+        told = plain(message)
+        return told if error.ename in _SAY_ALL or told != message else f"{error.ename}: {told}"
+    return plain(error) or type(error).__name__

@@ -1,5 +1,6 @@
 """Data: labels are never interpolated, order depends on the seed alone, hostile files are refused."""
 
+import os
 import zipfile
 
 import cv2
@@ -11,6 +12,7 @@ from PIL import Image
 from mosaiclib.data import camvid, datasets, fetch, image_folder, images
 from mosaiclib.data.augment import Augmentation
 from mosaiclib.data.pipeline import TrainingBatches
+from mosaiclib.plain_words import plain
 
 
 def test_augmentation_never_makes_a_new_id():
@@ -118,6 +120,34 @@ def test_bad_files_are_named(tiny_dataset, tmp_path):
     sample.image_path.write_bytes(sample.image_path.read_bytes()[:99])
     with pytest.raises(ValueError, match=r"0_image\.png is not a readable"):
         tiny_dataset.read(sample)
+
+
+def test_a_picture_that_cannot_be_written_is_named_and_not_left_in_part(tmp_path, monkeypatch):
+    """The device that is always full, in the place of the file beside."""
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
+    images.write_png(tmp_path / "a.png", pixels)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.png")), pixels)
+    before = (tmp_path / "a.png").read_bytes()
+    monkeypatch.setattr(
+        images.Path, "write_bytes", lambda path, data: os.write(os.open("/dev/full", os.O_WRONLY), data)
+    )
+    with pytest.raises(OSError, match=r"a\.png could not be written: No space left on device\.$"):
+        images.write_png(tmp_path / "a.png", pixels + 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"] and (tmp_path / "a.png").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[Errno 13] Permission denied: '/data/x'", "/data/x may not be read or written: ask for access"),
+        ("[Errno 2] No such file or directory: 'a b.png' -> 'c'", "a b.png does not exist."),
+        ("[Errno 40] Too many levels of symbolic links: '/y'", "/y cannot be used: too many levels of symbolic links."),
+        ("[Errno 28] No space left on device", "No space left on device."),
+        ("A sentence\nof ours.", "A sentence of ours."),
+    ],
+)
+def test_errors_of_the_operating_system_become_sentences(text, sentence):
+    assert plain(OSError(text)).startswith(sentence)
 
 
 def test_missing_files_say_what_to_do(tmp_path, monkeypatch):

@@ -220,8 +220,8 @@ def spoil(root):
         "labels/train/unlabeled.png belongs to no picture",
         "labels/train/twice.png: rename one of them",
         "labels/val/c.png belongs to no picture",
-        "The split 'val' of folder holds no pictures",
-        "The split 'extra' of folder holds no pictures",
+        f"The split 'val' of folder in {root} holds no pictures",
+        f"The split 'extra' of folder in {root} holds no pictures",
     ]
 
 

@@ -9,6 +9,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import typer
 
 from mosaiclib import native_messages
+from mosaiclib.plain_words import plain
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,5 +30,5 @@ def main():
     except (ValueError, OSError) as error:
         if os.environ.get("MOSAIC_DEBUG"):
             raise
-        print(f"mosaic: {error}", file=sys.stderr)
+        print(f"mosaic: {plain(error)}", file=sys.stderr)
         sys.exit(1)

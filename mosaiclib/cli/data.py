@@ -68,7 +68,7 @@ def verify_dataset(
         print(json.dumps({"dataset": name, **asdict(found)}, indent=1))
     elif found.problems:
         print("\n".join(found.problems))
-        print(f"{len(found.problems)} problems in {dataset.title}")
+        print(f"{len(found.problems)} problem{'s' if len(found.problems) > 1 else ''} in {dataset.title}")
     else:
         for each, count in found.pictures.items():
             unseen = found.unseen[each]

@@ -42,6 +42,7 @@ class Dataset:
     prepare: what is done to every pair (picture, train ids) when it is read, if anything.
     shareable: whether its pictures may be passed on; where not, published reports show none of them.
     rule: the IoU rule its results are usually given by (see `evaluation.RULES`).
+    root: the folder that was named for it, if one was.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Dataset:
     rule: str = "cityscapes"
     list_labels: Callable[[str], list] = field(default=_no_labels, repr=False)
     prepare: Callable | None = field(default=None, repr=False)
+    root: Path | None = None
 
     def check_split(self, name):
         """Raises ValueError where there is no split of that name."""
@@ -73,7 +75,8 @@ class Dataset:
         pictures = defaultdict(list)
         for image, label in samples:
             pictures[label].append(image)
-        problems = [] if samples else [f"The split '{name}' of {self.name} holds no pictures."]
+        where = f" in {self.root}" if self.root else ""
+        problems = [] if samples else [f"The split '{name}' of {self.name}{where} holds no pictures."]
         for label, found in pictures.items():
             if not label.is_file():
                 problems.append(f"{found[0]} has no label map: {label} is missing.")
@@ -165,6 +168,7 @@ def get(name, root=None) -> Dataset:
             to_train_id=_identity(len(classes.CAMVID), ignored=[len(classes.CAMVID)]),
             list_split=partial(camvid.samples, root),
             list_labels=partial(camvid.labels, root),
+            root=Path(root) if root else None,
             splits=("train", "val", "test"),
             licence="research use only",
             rule="camvid",
@@ -178,6 +182,7 @@ def get(name, root=None) -> Dataset:
             to_train_id=_table(cityscapes.TRAIN_IDS, cityscapes.IGNORED_IDS),
             list_split=partial(cityscapes.samples, root),
             list_labels=partial(cityscapes.labels, root),
+            root=Path(root) if root else None,
             licence="Cityscapes licence: non-commercial, pictures may not be passed on",
             rule="cityscapes",
         )
@@ -191,6 +196,7 @@ def get(name, root=None) -> Dataset:
             to_train_id=_table(ade20k.TOP31_TRAIN_IDS, ade20k.TOP31_IGNORED_IDS),
             list_split=partial(ade20k.samples, root),
             list_labels=partial(ade20k.labels, root),
+            root=Path(root) if root else None,
             prepare=ade20k.mlperf_preprocess if as_mlperf else None,
             licence="annotations BSD-3; pictures for non-commercial research and education",
             rule="mlperf31",
@@ -207,6 +213,7 @@ def get(name, root=None) -> Dataset:
             to_train_id=_identity(len(described.names), described.ignore),
             list_split=partial(folder.samples, root),
             list_labels=partial(folder.labels, root),
+            root=Path(root) if root else None,
             splits=folder.splits(root),
             licence="unknown to this library",
         )

@@ -69,15 +69,16 @@ def _decoded_by_opencv(path, header, mode, flag):
 
 
 def write_png(path, pixels):
-    """Writes uint8 [H, W] or RGB [H, W, 3] as PNG, complete or not at all."""
+    """Writes uint8 [H, W] or RGB [H, W, 3] as PNG, complete or not at all. Raises OSError that names the file."""
     path = Path(path)
     partial = path.with_name(f".{path.name}.{uuid4().hex[:8]}.png")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        encoded = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-        if not cv2.imwrite(str(partial), encoded):
-            raise OSError(f"{path} could not be written.")
+        # Not OpenCV's own writing, which does not say what went wrong.
+        partial.write_bytes(cv2.imencode(".png", pixels if pixels.ndim == 2 else pixels[..., ::-1])[1])
         os.replace(partial, path)
+    except OSError as error:
+        raise OSError(f"{path} could not be written: {error.strerror}.") from None
     finally:
         partial.unlink(missing_ok=True)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mosaiclib.data import images
+from mosaiclib.plain_words import plain
 
 
 @dataclass
@@ -63,5 +64,5 @@ def _attempt(problems, file, action, *arguments):
     try:
         return action(*arguments)
     except Exception as error:  # a hostile file may break its decoder anywhere, and the others are still to be read
-        text = str(error) or type(error).__name__
+        text = plain(error) or type(error).__name__
         problems.append(text if str(file) in text else f"{file}: {text}")
