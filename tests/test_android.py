@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
-from mosaiclib.latency import android, rounds
+from mosaiclib import paper, runs
+from mosaiclib.latency import android, measurement, rounds
+from mosaiclib.reporting import latency_columns
 
 ADB = r'''#!{python}
 import os, pathlib, re, shutil, subprocess, sys
@@ -129,6 +131,30 @@ def test_a_phone_that_is_unplugged_keeps_what_it_measured(phone, files, tmp_path
     (phone / "unplugged").unlink()
     (phone / "unplug_at").unlink()
     assert [(m.kernels, m.n) for m in android.resume(log)] == [("cpu1", 2), ("gpu", 2)]
+
+
+def test_table_7_shows_what_the_phone_measured_and_how_much_of_it_the_delegate_ran(phone, files, tmp_path, monkeypatch):
+    graph, log = tmp_path / "mnmh448-mosaic-f64-d64_512x512_classes_int8.tflite", tmp_path / "log.jsonl"
+    graph.write_text("graph")
+    android.bench([graph], files[1], ["cpu1", "xnnpack4", "gpu", "hexagon"], processes=2, log=log, pause_s=0)
+    on_phone = measurement.as_rows(rounds.show(log))
+    here = on_phone[0] | {"runtime": "compiled_model", "version": "2.3.0", "machine": "a computer"}
+    here = [here | {"kernels": "xnnpack", "mean_ms": 50.0}, here | {"kernels": "gpu", "mean_ms": 2.0, "software": True}]
+    monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path))
+    folder = runs.folder_of("p", "latency/host")
+    folder.mkdir(parents=True)
+    runs.write_json(folder / "result.json", {"measurements": here + on_phone})
+    runs.write_json(folder / "run.json", {"status": "done"})
+    records = paper.records(7)
+    columns, rows = latency_columns.columns(records, "p"), latency_columns.cells(records, "p")
+    # A column for a device on which something ran: Hexagon failed. The GPU of the computer is not its CPU.
+    assert columns[4:] == ["CPU, this machine", "CPU, phone", "GPU, phone"]
+    ours = [record.spec for record in records].index("mnmh448-mosaic-f64-d64")
+    cpu_here, cpu, gpu = rows[ours][4:]
+    assert (cpu_here["ours"], cpu["ours"], gpu["ours"]) == (50, 30, 30)
+    assert "Google Pixel 4, msmnile, Android 13" in cpu["note"] and "cpu1, 1 thread; delegated: none" in cpu["note"]
+    assert "delegated: partial 96/100" in gpu["note"] and gpu["run"] == "latency/host"
+    assert all(row[4:] == [None] * 3 for row in rows[:ours] + rows[ours + 1 :])
 
 
 @pytest.mark.parametrize(
