@@ -3,26 +3,33 @@
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator
 
-from mosaiclib.reporting import figures
+from mosaiclib.reporting import figures, point_names
 
 figures.style()
+MANY = 12  # networks, of which a plot shows less each
 
 
 def boxes(lines):
     """Boxes of single inferences by runtime and kernels, a panel per file, the fastest way first.
 
-    lines: the benchmark runs of a bench's log; those without times are left out. Whiskers reach the
-    furthest time within 1.5 box lengths, dots are beyond.
+    lines: the benchmark runs of a bench's log; those without times are left out. Files that were timed in
+    one way only share a panel. Whiskers reach the furthest time within 1.5 box lengths, dots are beyond.
     """
+    ways = {}
+    for line in lines:
+        ways.setdefault(line["file"], set()).add(_way(line))
+    alone = [file for file, own in ways.items() if len(own) == 1]
+    titles = {file: (*ways[file], _short(Path(file).stem)) for file in alone} if len(alone) > 1 else {}
     times = pd.DataFrame(
         {
-            "file": Path(line["file"]).stem,
-            "way": f"{line['runtime']}, {_kernels(line)}",
+            "file": titles[line["file"]][0] if line["file"] in titles else _short(Path(line["file"]).stem),
+            "way": titles[line["file"]][1] if line["file"] in titles else _way(line),
             "delegate": line.get("verdict", "").partition(" ")[0],
             "ms": ms,
         }
@@ -45,7 +52,7 @@ def boxes(lines):
             palette=colours, linewidth=1.2, fliersize=3, ax=axes, legend=False,
         )  # fmt: skip
         axes.set(xscale="log", xlabel="", ylabel="")
-        axes.set_title(_short(file), loc="left", fontsize=12)
+        axes.set_title(file, loc="left", fontsize=12)
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
         axes.xaxis.set_minor_formatter("{x:g}")
@@ -57,12 +64,17 @@ def boxes(lines):
 
 
 def op_profile(profiles):
-    """A bar per network of the milliseconds that each kind of layer takes. profiles: {name: {kind: ms}}."""
-    table = pd.DataFrame(profiles).T.fillna(0)
+    """A bar per network of what each kind of layer takes: milliseconds, or shares where there are many networks.
+
+    profiles: {name: {kind: ms}}.
+    """
+    table, many = pd.DataFrame(profiles).T.fillna(0), len(profiles) > MANY
+    if many:
+        table = 100 * table.div(table.sum(axis=1), axis=0)
     table = table[table.sum().sort_values(ascending=False).index]
-    figure, axes = plt.subplots(figsize=(7.8, 2.3 + 0.5 * len(table)))
+    figure, axes = plt.subplots(figsize=(7.8, 2.3 + (0.3 if many else 0.5) * len(table)))
     table.plot.barh(stacked=True, ax=axes, width=0.7, color=sns.color_palette("colorblind", table.shape[1]))
-    axes.set(xlabel="ms of one inference", ylabel="")
+    axes.set(xlabel="% of one inference" if many else "ms of one inference", ylabel="")
     axes.set_yticks(range(len(table)), [_short(name) for name in table.index])
     axes.grid(axis="y", visible=False)
     axes.invert_yaxis()
@@ -72,27 +84,40 @@ def op_profile(profiles):
 
 
 def madds_against_ms(points):
-    """Latency against cost, both logarithmic, a dot per network. points: [{network, madds_b, ms}]."""
-    figure, axes = plt.subplots(figsize=(6.8, 4.6))
-    for point in points:
-        mosaic = "mosaic" in point["network"]
-        axes.plot(point["madds_b"], point["ms"], "D" if mosaic else "o", color="#d55e00" if mosaic else "#0173b2")
-        axes.annotate(
-            point["network"], (point["madds_b"], point["ms"]), (7, -4), textcoords="offset points", fontsize=11
-        )
-    axes.set(xscale="log", yscale="log", xlabel="MAdds, billions", ylabel="ms on this machine")
+    """Latency against cost, both logarithmic, a dot per network. points: [{network, madds_b, ms}].
+
+    The line is the speed of the median network. Where there are many, the names are left out that have no room,
+    those of networks next to the line first.
+    """
+    figure, axes = plt.subplots(figsize=(7.4, 5.2))
+    cost, ms = (np.array([point[name] for point in points]) for name in ("madds_b", "ms"))
+    mosaic = np.array(["mosaic" in point["network"] for point in points])
+    for chosen, marker, colour, label in ((mosaic, "D", "#d55e00", "MOSAIC"), (~mosaic, "o", "#0173b2", "others")):
+        if chosen.any():
+            axes.plot(cost[chosen], ms[chosen], marker, color=colour, markersize=6, label=label)
+    axes.set(xscale="log", yscale="log", xlabel="MAdds, billions (logarithmic)", ylabel="ms (logarithmic)")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:g}")
         axis.set_minor_locator(LogLocator(subs=(2, 5)))
         axis.set_minor_formatter("{x:g}")
-    axes.margins(x=0.35, y=0.15)
+    axes.margins(x=0.2, y=0.12)
+    speed, ends = np.median(cost / ms), np.array(axes.get_xlim())
+    axes.plot(ends, ends / speed, "--", color=figures.INK, linewidth=1, zorder=0, scalex=False, scaley=False,
+              label=f"{1000 * speed:.3g} billion MAdds a second")  # fmt: skip
+    figure.legend(loc="outside upper right", ncol=3)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    names = [(point["madds_b"], point["ms"], point["network"], False) for point in points]
+    names.sort(key=lambda name: -abs(np.log(name[0] / name[1] / speed)))
+    many = len(names) > MANY
+    point_names.write(axes, names, fontsize=9 if many else 11, sparing=many)
     return figure
 
 
-def _kernels(line):
+def _way(line):
     if line["kernels"] == "gpu":
-        return "a GPU in software" if line.get("software") else "gpu"
-    return f"{line['kernels']}, {line['threads']}\N{NARROW NO-BREAK SPACE}thr."
+        return f"{line['runtime']}, {'a GPU in software' if line.get('software') else 'gpu'}"
+    return f"{line['runtime']}, {line['kernels']}, {line['threads']}\N{NARROW NO-BREAK SPACE}thr."
 
 
 def _short(name, longest=40):

@@ -5,9 +5,8 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
-from matplotlib.transforms import Bbox
 
-from mosaiclib.reporting import figures
+from mosaiclib.reporting import figures, point_names
 from mosaiclib.reporting.trade_offs import PLATFORMS
 
 figures.style()
@@ -99,46 +98,10 @@ def trade_off(points, title):
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for device, axes in zip(devices, panels[:, 0], strict=True):
-        _name_points(axes, [point for point in points if point["device"] == device])
+        own = sorted((p for p in points if p["device"] == device), key=lambda point: -point["miou_percent"])
+        names = [(p["latency_ms"], p["miou_percent"], p["label"], p["kind"] != "other") for p in own]
+        point_names.write(axes, names)
     return figure
-
-
-def _name_points(axes, points):
-    """Writes each point's name on the first side of it where nothing else is."""
-    renderer = axes.figure.canvas.get_renderer()
-    place = axes.transData.transform
-    taken = [
-        Bbox.from_bounds(x - 9, y - 9, 18, 18)
-        for x, y in (place((point["latency_ms"], point["miou_percent"])) for point in points)
-    ]
-    for point in sorted(points, key=lambda point: -point["miou_percent"]):
-        bold = "bold" if point["kind"] != "other" else "normal"
-        best = None
-        for x, y, ha, va in _SIDES:
-            text = axes.annotate(point["label"], (point["latency_ms"], point["miou_percent"]), (x, y), fontsize=11.5,
-                                 textcoords="offset points", ha=ha, va=va, fontweight=bold)  # fmt: skip
-            box = text.get_window_extent(renderer)
-            hidden = sum(_common(box, other) for other in taken)
-            hidden += box.width * box.height - _common(box, axes.bbox.padded(-4))
-            if best is None or hidden < best[0] - 1e-6:
-                if best:
-                    best[1].remove()
-                best = hidden, text, box
-            else:
-                text.remove()
-        taken.append(best[2])
-
-
-_SIDES = (
-    (8, 0, "left", "center"), (-8, 0, "right", "center"), (0, 8, "center", "bottom"), (0, -8, "center", "top"),
-    (6, 5, "left", "bottom"), (6, -5, "left", "top"), (-6, 5, "right", "bottom"), (-6, -5, "right", "top"),
-)  # fmt: skip
-
-
-def _common(one, other):
-    """The area that two boxes share."""
-    shared = Bbox.intersection(one, other)
-    return shared.width * shared.height if shared else 0.0
 
 
 def scatter(points, axis):

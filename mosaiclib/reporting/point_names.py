@@ -1,0 +1,47 @@
+"""Writes names beside the points of a plot, where nothing else is."""
+
+from matplotlib.transforms import Bbox
+
+TOUCHING = 4.0  # square pixels
+SIDES = (
+    (8, 0, "left", "center"), (-8, 0, "right", "center"), (0, 8, "center", "bottom"), (0, -8, "center", "top"),
+    (6, 5, "left", "bottom"), (6, -5, "left", "top"), (-6, 5, "right", "bottom"), (-6, -5, "right", "top"),
+)  # fmt: skip
+
+
+def write(axes, names, fontsize=11.5, sparing=False):
+    """Writes each name on that side of its point where it hides least, the first ones first.
+
+    names: [(x, y, text, whether in bold)] of all points; limits and layout of the axes are final. sparing:
+    a name that would lie on a point, another name or the edge is left out; returns the names that were written.
+    """
+    renderer = axes.figure.canvas.get_renderer()
+    places = [axes.transData.transform((x, y)) for x, y, _, _ in names]
+    taken = [Bbox.from_bounds(x - 9, y - 9, 18, 18) for x, y in places]
+    written = []
+    for x, y, name, bold in names:
+        best = None
+        for right, up, ha, va in SIDES:
+            text = axes.annotate(name, (x, y), (right, up), fontsize=fontsize, textcoords="offset points", ha=ha, va=va,
+                                 fontweight="bold" if bold else "normal")  # fmt: skip
+            box = text.get_window_extent(renderer)
+            hidden = sum(_common(box, other) for other in taken)
+            hidden += box.width * box.height - _common(box, axes.bbox.padded(-4))
+            if best is None or hidden < best[0] - 1e-6:
+                if best:
+                    best[1].remove()
+                best = hidden, text, box
+            else:
+                text.remove()
+        if sparing and best[0] > TOUCHING:
+            best[1].remove()
+            continue
+        taken.append(best[2])
+        written.append(name)
+    return written
+
+
+def _common(one, other):
+    """The area that two boxes share."""
+    shared = Bbox.intersection(one, other)
+    return shared.width * shared.height if shared else 0.0
