@@ -3,10 +3,11 @@
 from itertools import combinations
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 from mosaiclib import models, specs
-from mosaiclib.reporting import drawings, funnels, graphs, plots
+from mosaiclib.reporting import drawings, funnels, graphs, latency_plots, plots
 
 SIZE, CLASSES = (272, 561), 7  # maps of 17x36 at stride 16, which no number of bins divides
 PARTS = {"mosaic.encoder": 3, "mosaic.encoder.level": 4, "mosaic.decoder": 3, "mosaic.decoder.merge": 4}
@@ -140,4 +141,30 @@ def test_points_that_lie_close_keep_their_names_apart():
     ]
     figure = plots.trade_off(points, "test")
     assert [text.get_text() for text in figure.axes[0].texts] != [] and not _pairs_of_overlapping_texts(figure)
+    plt.close(figure)
+
+
+def test_many_networks_lose_names_before_names_lie_on_each_other():
+    generator = np.random.default_rng(1)
+    names = [f"network-of-number-{n}" for n in range(40)]
+    points = [{"network": n, "madds_b": c, "ms": 20 * c * generator.lognormal(0, 0.3)}
+              for n, c in zip(names, generator.lognormal(0, 0.4, 40), strict=True)]  # fmt: skip
+    points.append({"network": "far", "madds_b": 1.0, "ms": 2000.0})
+    figure = latency_plots.madds_against_ms(points)
+    written = {text.get_text() for text in figure.axes[0].texts}
+    assert "far" in written and 8 <= len(written) < 40 and not _pairs_of_overlapping_texts(figure)
+    plt.close(figure)
+    figure = latency_plots.madds_against_ms(points[:5])
+    assert len(figure.axes[0].texts) == 5
+    plt.close(figure)
+
+
+def test_files_timed_in_one_way_share_a_panel():
+    line = {"runtime": "ai_edge_litert", "kernels": "xnnpack", "threads": 1, "verdict": "full", "times_ms": [1.0, 2.0]}
+    lines = [line | {"file": f"/x/{name}.tflite"} for name in ("a", "b", "both")]
+    lines.append(lines[-1] | {"runtime": "compiled_model", "kernels": "gpu", "software": True})
+    figure = latency_plots.boxes(lines)
+    shared, own = figure.axes
+    assert [label.get_text() for label in shared.get_yticklabels()] == ["a", "b"] and own.get_title("left") == "both"
+    assert "compiled_model, a GPU in software" in {label.get_text() for label in own.get_yticklabels()}
     plt.close(figure)
