@@ -82,9 +82,10 @@ def discard_garbage(profile, run_ids):
 
     for run_id in run_ids:
         result = runs.folder_of(profile.name, run_id) / "result.json"
-        if result.parent.is_file():
+        in_the_way = [folder for folder in (result.parents[1], result.parent) if folder.is_file()]
+        if in_the_way:
             print(f"{run_id} is made again: a file lies where its folder should be.")
-            runs.discard(result.parent)
+            runs.discard(in_the_way[0])
         elif result.exists() and not (found := records.read_run(result.parent, run_id)).done:
             print(f"{run_id} is made again: {found.reason}")
             runs.discard(result)

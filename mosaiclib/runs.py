@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from mosaiclib import parameters
+from mosaiclib.plain_words import plain
 from mosaiclib.provenance import ROOT
 
 
@@ -41,7 +42,10 @@ class Run:
 
     def __init__(self, stage, folder, scratch):
         self.stage, self.folder, self.scratch = stage, Path(folder), Path(scratch)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(plain(error)) from None
 
     def finish(self, result):
         """Writes the numbers of this run, with units in their names, to result.json."""

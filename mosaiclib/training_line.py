@@ -28,7 +28,7 @@ class TrainingLine(keras.callbacks.Callback):
             self._bar = tqdm(
                 total=self.params["epochs"] * steps, initial=epoch * steps, file=self.file, smoothing=0,
                 bar_format="{desc} |{bar}| {remaining} left", mininterval=0.2,
-                ncols=None if self.file.isatty() else 110,
+                ncols=None if self.file.isatty() else 90,
             )  # fmt: skip
         self._epoch, self._started = epoch, time.perf_counter()
 

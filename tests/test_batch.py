@@ -14,11 +14,14 @@ from mosaiclib import batch, history, profiles, progress, runs
 
 @pytest.fixture
 def plan(tmp_path, monkeypatch):
-    """A profile of four data runs, of which the first is done and each other is broken in its own way."""
+    """A profile of four data runs: the first is done, and each other, and a stage, is broken in its own way."""
     monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path))
     line = "  data/{}: {{notebook: notebooks/10_data.ipynb, description: x}}\n"
     path = tmp_path / "p.yaml"
-    path.write_text("title: t\ndescription: d\nruns:\n" + "".join(line.format(name) for name in "abcd"))
+    path.write_text(
+        "title: t\ndescription: d\nruns:\n" + "".join(line.format(name) for name in "abcd")
+        + "  figures/figure_2: {notebook: notebooks/figures/figure_2.ipynb, description: x}\n"
+    )  # fmt: skip
     for name in "abc":
         folder = runs.folder_of("p", f"data/{name}")
         folder.mkdir(parents=True)
@@ -28,16 +31,19 @@ def plan(tmp_path, monkeypatch):
     (runs.folder_of("p", "data/b") / "run.json").write_text('{"status": "do')
     (runs.folder_of("p", "data/c") / "result.json").write_text("[]")
     runs.folder_of("p", "data/d").write_text("junk")
+    runs.folder_of("p", "figures").write_text("junk")
     return profiles.load(path)
 
 
 def test_garbage_does_not_count_as_up_to_date(plan, capsys):
     batch.discard_garbage(plan, list(plan.runs))
     left = [name for name in "abcd" if (runs.folder_of("p", f"data/{name}") / "result.json").exists()]
-    assert left == ["a"] and not runs.folder_of("p", "data/d").exists()
+    assert left == ["a"] and not runs.folder_of("p", "data/d").exists() and not runs.folder_of("p", "figures").exists()
     told = capsys.readouterr().out
     assert "data/b is made again: run.json is not valid JSON." in told
-    assert "data/d is made again: a file lies" in told and "data/a" not in told
+    assert "data/a" not in told
+    for broken in ("data/d", "figures/figure_2"):
+        assert f"{broken} is made again: a file lies where its folder should be." in told
 
 
 def test_one_line_a_run_where_there_is_no_terminal():
