@@ -65,3 +65,21 @@ def test_madds_as_json_is_what_the_table_shows(mosaic):
     rows = json.loads(out)
     keys = {"table", "row", "name", "paper_madds_b", "tflite_madds_b", "conv_macs_b", "params", "input_size", "classes"}
     assert len(rows) == 8 and all(keys <= set(row) for row in rows)
+
+
+def test_int8_is_calibrated_on_a_folder_s_pictures_spread_over_it_and_says_where_there_is_none(
+    mosaic, monkeypatch, tmp_path
+):
+    seen = []
+    monkeypatch.setattr("mosaiclib.export.export", lambda *arguments: seen.append(arguments[-1]) or [])
+    (tmp_path / "empty").mkdir()
+    for number in range(130):
+        images.write_png(tmp_path / f"{number:03}.png", np.full((64, 64, 3), number, np.uint8))
+    asked = ("export", "--weights", "W", "--out", tmp_path / "o", "--input-size", "64x64", "--precision")
+    assert mosaic(*asked, "int8", "--calibration", tmp_path)[2] == ""
+    assert [picture[0, 0, 0] for picture in seen[0]] == list(range(0, 128, 2))
+    status, _, err = mosaic(*asked, "int8")
+    assert status == 0 and len(seen[1]) == 4 and "which costs accuracy (docs/int8.md): --calibration FOLDER" in err
+    assert mosaic(*asked, "float32")[2] == ""
+    status, _, err = mosaic(*asked, "int8", "--calibration", tmp_path / "empty")
+    assert status == 1 and "There is no .jpg, .jpeg or .png picture in" in err

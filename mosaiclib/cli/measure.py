@@ -19,6 +19,12 @@ def _size(text):
     return int(parts[0]), int(parts[1])
 
 
+UNRELATED = (
+    "four photographs that have nothing to do with your data, which costs accuracy (docs/int8.md): "
+    "--calibration FOLDER with eight pictures of yours does better."
+)
+
+
 @app.command("export")
 def export_network(
     weights: Annotated[Path, typer.Option(help="The weights folder to export.")],
@@ -26,7 +32,7 @@ def export_network(
     input_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH in pixels.")] = "512x512",
     output: Annotated[str, typer.Option(help="classes, full_logits or logits.")] = "classes",
     precision: Annotated[list[str] | None, typer.Option(help="float32, float16, dynamic or int8; repeatable.")] = None,
-    calibration: Annotated[Path | None, typer.Option(help="A folder of pictures, for int8.")] = None,
+    calibration: Annotated[Path | None, typer.Option(help="A folder of pictures, for int8: eight or more.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ):
     """Writes a network as .tflite files of a fixed size and batch 1."""
@@ -40,9 +46,15 @@ def export_network(
     found = (
         sorted(p for p in calibration.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png")) if calibration else []
     )
-    loaded = [pictures.letterbox(images.read_image(path), size)[0] for path in found[:64]]
+    if calibration and not found:
+        raise ValueError(f"There is no .jpg, .jpeg or .png picture in {calibration}.")
+    spread = found[:: max(1, len(found) // 64)][:64]
+    loaded = [pictures.letterbox(images.read_image(path), size)[0] for path in spread]
     loaded = loaded or [pictures.letterbox(free.read(), size)[0] for free in pictures.FREE_PICTURES]
-    files = export(weights, size, out, precision or ["float32", "int8"], output, loaded)
+    precisions = precision or ["float32", "int8"]
+    files = export(weights, size, out, precisions, output, loaded)
+    if "int8" in precisions and not calibration:
+        print(f"mosaic: int8 was calibrated on {UNRELATED}", file=sys.stderr)
     rows = [{"precision": f.precision, "file": str(f.path), "size_mb": f.size_mb, "ops": f.ops} for f in files]
     if as_json:
         print(json.dumps(rows, indent=1))
