@@ -59,7 +59,7 @@ def report(profile, source, jobs=None, publish=None, tables=(), rows=(), plan_on
             site.build_site(folder, profile.title, planned, description=profile.description, publish=Path(publish))
     failed = [run_id for run_id in asked if runs.result_of(profile.name, run_id) is None]
     _say_failures(profile, failed, waits, trouble)
-    print(f"The report is {index}" + (f" ({len(failed)} of {len(asked)} runs are not done)" if failed else ""))
+    print(f"The report is {index}" + (f" ({len(failed)} of {_count(asked)} not done)" if failed else ""))
     return not failed
 
 
@@ -131,12 +131,12 @@ def _short(reason):
 
 
 def _tell(profile, asked, waits, todo, everything):
-    print(f"{profile.title}: {len(asked)} runs, {len(asked) - len(waits) - len(todo)} of them up to date.")
+    print(f"{profile.title}: {_count(asked)}, {len(asked) - len(waits) - len(todo)} of them up to date.")
     for reason in dict.fromkeys(waits.values()):
         held = [run_id for run_id, why in waits.items() if why == reason]
-        print(f"{len(held)} runs, {_about(profile, held)}, wait: {reason}")
+        print(f"{_count(held)}, {_about(profile, held)}, wait: {reason}")
     if todo:
-        print(f"To do: {len(todo)} runs, {_about(profile, todo)} on {profile.machine}:")
+        print(f"To do: {_count(todo)}, {_about(profile, todo)} on {profile.machine}:")
     if todo or everything:
         shown = [run_id for run_id in asked if run_id in todo or (everything and run_id in waits)]
         shown = shown if everything else shown[:LISTED]
@@ -147,6 +147,10 @@ def _tell(profile, asked, waits, todo, everything):
             )
         if len(shown) < len(todo):
             print(f"  and {len(todo) - len(shown)} more; --plan lists them all")
+
+
+def _count(run_ids):
+    return f"{len(run_ids)} run{'' if len(run_ids) == 1 else 's'}"
 
 
 def _about(profile, run_ids):

@@ -99,6 +99,18 @@ def test_camvid_reads_a_zip_and_ignores_void(camvid_zip, tmp_path, monkeypatch):
     assert data.read(data.split("train")[0])[1].max() == 4
     assert set(np.unique(data.read(data.split("val")[0])[1])) == {255}
     assert not data.shareable and not data.synthetic
+    unpacked = tmp_path / "SegNet" / "CamVid"
+    with zipfile.ZipFile(tmp_path / "camvid.zip") as archive:
+        archive.extractall(unpacked)
+    from_folder = datasets.get("camvid", unpacked)
+    for split in data.splits:
+        for one, other in zip(data.read(*data.split(split)), from_folder.read(*from_folder.split(split)), strict=True):
+            np.testing.assert_array_equal(one, other)
+    (unpacked / "valannot/0001.png").rename(unpacked / "valannot/0002.png")
+    assert [problem.partition(str(unpacked))[2] for problem in from_folder.listing("val")[1]] == [
+        f"/val/0001.png has no label map: {unpacked}/valannot/0001.png is missing.",
+        "/valannot/0002.png belongs to no picture.",
+    ]
 
 
 @pytest.mark.parametrize("member", ["../escape.png", "/etc/passwd", "train/../../x.png", "train/run.sh"])

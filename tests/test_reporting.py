@@ -337,6 +337,10 @@ def test_skipped_pictures_say_how_to_get_the_weights(tmp_path):
     write_run(tmp_path, "pictures/a", result={"skipped": "The graph is not here.", "images": [], "legend": []})
     index = site.build_site(tmp_path, "t", plan("pictures/a")).read_text()
     assert "The graph is not here." in index and "mosaic data fetch mlperf" in index and "MOSAIC_MIRROR" in index
+    planned_alone = site.build_site(tmp_path / "b", "t", plan("pictures/a")).read_text()
+    assert "There are no pictures yet: It has not been run." in planned_alone
+    without = site.build_site(tmp_path / "c", "t", plan("train/a")).read_text()
+    assert "pictures yet" not in without and 'id="pictures"' not in without  # no hole where nothing was planned
 
 
 def test_pages_of_runs_that_are_gone_go_too(tmp_path):

@@ -40,7 +40,7 @@ class Panel(widgets.VBox):
         return self.code
 
     def _repr_mimebundle_(self, **kwargs):
-        code = f"<p><code>{escape(self.code)}</code></p>"
+        code = f'<p class="mosaic-caption"><code>{escape(self.code)}</code></p>'
         bundle = {"text/plain": self.code, "text/html": f"{self.static()}{code}"}
         return super()._repr_mimebundle_(**kwargs) | bundle if live() else bundle
 
