@@ -9,7 +9,7 @@ import re
 import sys
 import time
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
@@ -52,8 +52,15 @@ class Batch:
             TextColumn("{task.fields[note]}", style="dim", markup=False), TimeElapsedColumn(),
             console=self.console,
         )  # fmt: skip
+        # What is running has no bar, so that a narrow terminal has room for what it says.
+        self._running = Progress(
+            SpinnerColumn(), TextColumn("{task.description}", markup=False),
+            TextColumn("{task.fields[note]}", style="dim", markup=False), TimeElapsedColumn(),
+            console=self.console,
+        )  # fmt: skip
         self._all = self._bar.add_task(f"0 of {len(about)} runs", total=sum(about.values()) or 1, note="")
-        self._live = Live(self._bar, console=self.console, refresh_per_second=4) if self.console.is_terminal else None
+        shown = Group(self._bar, self._running)
+        self._live = Live(shown, console=self.console, refresh_per_second=4) if self.console.is_terminal else None
 
     def __enter__(self):
         if self._live:
@@ -62,7 +69,7 @@ class Batch:
 
     def __exit__(self, *_):
         for run_id in [*self._tasks]:
-            self._bar.remove_task(self._tasks.pop(run_id))
+            self._running.remove_task(self._tasks.pop(run_id))
         self._bar.update(self._all, note="")
         if self._live:
             self._live.stop()
@@ -73,16 +80,16 @@ class Batch:
         if event:
             kind, run_id, text = event.groups()
             if kind == STARTED and self._live and run_id not in self._tasks:
-                self._tasks[run_id] = self._bar.add_task(f"  {run_id}", total=None, note="")
+                self._tasks[run_id] = self._running.add_task(run_id, total=None, note="")
             elif kind in (ENDED, FAILED):
                 self._end(run_id, kind, text or "")
         elif printed and printed[1] in self._tasks:
-            room = max(20, self.console.width - len(printed[1]) - 50)
-            self._bar.update(self._tasks[printed[1]], note=printed[2][:room])
+            room = max(20, self.console.width - max(map(len, self._tasks)) - 11)
+            self._running.update(self._tasks[printed[1]], note=printed[2][:room])
 
     def _end(self, run_id, kind, text):
         if run_id in self._tasks:
-            self._bar.remove_task(self._tasks.pop(run_id))
+            self._running.remove_task(self._tasks.pop(run_id))
         (self.failed if kind == FAILED else self.ended)[run_id] = text
         count = len(self.ended) + len(self.failed)
         style = "red" if kind == FAILED else "green"

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -57,6 +58,17 @@ def test_one_line_a_run_where_there_is_no_terminal():
         "    2/2 train/a FAILED: The kernel died.",
     ]
     assert list(shown.failed) == ["train/a"] and list(shown.ended) == ["data/b"]
+
+
+def test_a_narrow_terminal_shows_what_a_training_says_whole():
+    screen = io.StringIO()
+    said = "epoch  15/60  21.1 images/s  loss 1.421  val mIoU 52.17 %"
+    with progress.Batch({"train/camvid": 60}, Console(file=screen, force_terminal=True, width=80)) as shown:
+        shown.read("start train/camvid")
+        shown.read(f"  train/camvid: {said}")
+        shown._live.refresh()
+    drawn = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
+    assert f"train/camvid {said} 0:00:0" in drawn
 
 
 def test_a_line_of_a_run_is_written_in_one_piece(monkeypatch):
