@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -209,7 +210,8 @@ def evaluate(
         from mosaiclib.tflite import TFLiteSegmenter
 
         classes_of = TFLiteSegmenter(tflite).classes
-    matrix = evaluation.evaluate(classes_of, data, split, limit, progress=lambda items: tqdm(items, disable=as_json))
+    bar = partial(tqdm, disable=as_json or None)  # None: none where it is no terminal
+    matrix = evaluation.evaluate(classes_of, data, split, limit, progress=bar)
     score = evaluation.score(matrix, rule or data.rule)
     named = dict(zip(data.classes, score.per_class_iou, strict=True))
     if as_json:
