@@ -107,6 +107,11 @@ def result_of(profile_name, run_id):
         return None
 
 
+def at_own_size(evaluation) -> bool:
+    """Whether the network saw pictures at their own size, as in the paper: other results compare with none of its."""
+    return evaluation.get("input_scale", 1) == 1
+
+
 def finished(profile_name, stage) -> dict:
     """{run id: its numbers} of the finished runs of a stage in a profile, by name."""
     found = {}

@@ -145,6 +145,7 @@ def get(name, root=None) -> Dataset:
     with images/, labels/ and classes.yaml. Raises ValueError for an unknown name and `fetch.NotAvailable` where
     files are missing, each saying what to do.
     """
+    root = Path(root) if root else None
     drawn = re.fullmatch(r"minicity(?:-(\d{2,4})x(\d{2,4}))?", name)
     if drawn:
         size = tuple(int(side) for side in drawn.groups()) if drawn[1] else minicity_files.SIZE
@@ -168,7 +169,7 @@ def get(name, root=None) -> Dataset:
             to_train_id=_identity(len(classes.CAMVID), ignored=[len(classes.CAMVID)]),
             list_split=partial(camvid.samples, root),
             list_labels=partial(camvid.labels, root),
-            root=Path(root) if root else None,
+            root=root,
             splits=("train", "val", "test"),
             licence="research use only",
             rule="camvid",
@@ -182,7 +183,7 @@ def get(name, root=None) -> Dataset:
             to_train_id=_table(cityscapes.TRAIN_IDS, cityscapes.IGNORED_IDS),
             list_split=partial(cityscapes.samples, root),
             list_labels=partial(cityscapes.labels, root),
-            root=Path(root) if root else None,
+            root=root,
             licence="Cityscapes licence: non-commercial, pictures may not be passed on",
             rule="cityscapes",
         )
@@ -196,7 +197,7 @@ def get(name, root=None) -> Dataset:
             to_train_id=_table(ade20k.TOP31_TRAIN_IDS, ade20k.TOP31_IGNORED_IDS),
             list_split=partial(ade20k.samples, root),
             list_labels=partial(ade20k.labels, root),
-            root=Path(root) if root else None,
+            root=root,
             prepare=ade20k.mlperf_preprocess if as_mlperf else None,
             licence="annotations BSD-3; pictures for non-commercial research and education",
             rule="mlperf31",
@@ -207,13 +208,13 @@ def get(name, root=None) -> Dataset:
         described = folder.read_classes(root)
         return Dataset(
             name=name,
-            title=f"{Path(root).expanduser().resolve().name} ({len(described.names)} classes)",
+            title=f"{root.expanduser().resolve().name} ({len(described.names)} classes)",
             classes=tuple(described.names),
             palette=tuple(map(tuple, described.colours or classes.spread_palette(len(described.names)))),
             to_train_id=_identity(len(described.names), described.ignore),
             list_split=partial(folder.samples, root),
             list_labels=partial(folder.labels, root),
-            root=Path(root) if root else None,
+            root=root,
             splits=folder.splits(root),
             licence="unknown to this library",
         )

@@ -22,10 +22,9 @@ from mosaiclib import provenance
 from mosaiclib.latency import delegates as verdicts
 from mosaiclib.latency import rounds
 from mosaiclib.latency.measurement import Measurement, as_rows
-from mosaiclib.latency.rounds import show
 from mosaiclib.latency.worker import COMPILED, KERNELS, RUNTIMES
 
-__all__ = ["Measurement", "as_rows", "bench", "installed_runtimes", "machine", "resume", "show"]
+__all__ = ["Measurement", "as_rows", "bench", "installed_runtimes", "machine", "resume"]
 
 TIMEOUT_S = 600
 DELEGATES = {"xnnpack": verdicts.XNNPACK, "gpu": verdicts.GPU}

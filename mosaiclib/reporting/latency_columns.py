@@ -1,5 +1,7 @@
 """The latency columns of Tables 2 and 7: the paper's Pixel 4, and this machine beside it, never subtracted."""
 
+from pathlib import PurePath
+
 from mosaiclib import paper, runs, specs
 from mosaiclib.latency.worker import RESOLVERS
 from mosaiclib.reporting import measured
@@ -45,14 +47,13 @@ def _on_phone(profile_name):
 
     What ran on a delegate in part says so with its numbers; what nothing proves is left out.
     """
-    found = {}
+    found = []
     for run_id, model, row in _timings(profile_name):
         device = ON.get(row["kernels"]) if row["runtime"] == PHONE else None
         proven = row["verdict"] == "full" or "/" in row["verdict"] or (device == "cpu" and row["verdict"] == "none")
-        known = found.get((model, device))
-        if device and proven and (not known or row["mean_ms"] < known[1]["mean_ms"]):
-            found[model, device] = run_id, row
-    return found
+        if device and proven:
+            found.append(((model, device), run_id, row))
+    return _shortest(found)
 
 
 def fastest(profile_name, sizes=None) -> dict:
@@ -60,18 +61,32 @@ def fastest(profile_name, sizes=None) -> dict:
 
     sizes: {network: (height, width)} to which timings are held, where they say their size.
     """
-    found = {}
+    found = []
     for run_id, model, row in _timings(profile_name):
         wanted, size = (sizes or {}).get(model), row.get("input_size")
-        fits = not wanted or not size or tuple(size) == tuple(wanted)
-        if on_this_cpu(row) and fits and (model not in found or row["mean_ms"] < found[model][1]["mean_ms"]):
-            found[model] = run_id, row
-    return found
+        if _on_this_cpu(row) and (not wanted or not size or tuple(size) == tuple(wanted)):
+            found.append((model, run_id, row))
+    return _shortest(found)
 
 
-def on_this_cpu(row) -> bool:
-    """Whether a measurement is of this machine's CPU: not of a phone, a GPU or an external delegate."""
+def fastest_files(profile_name) -> dict:
+    """The same by the name of the file that was timed."""
+    timings = _timings(profile_name)
+    return _shortest((PurePath(row["file"]).name, run_id, row) for run_id, _, row in timings if _on_this_cpu(row))
+
+
+def _on_this_cpu(row):
+    """Not of a phone, a GPU or an external delegate."""
     return row["kernels"] in RESOLVERS
+
+
+def _shortest(timings):
+    """{key: (run id, measurement)}, the shortest of each key, from (key, run id, measurement); the first of equals."""
+    found = {}
+    for key, run_id, row in timings:
+        if key not in found or row["mean_ms"] < found[key][1]["mean_ms"]:
+            found[key] = run_id, row
+    return found
 
 
 def _timings(profile_name):

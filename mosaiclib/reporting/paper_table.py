@@ -56,8 +56,7 @@ def evaluations(profile_name):
     found = {}
     for run_id, result in runs.finished(profile_name, "evaluate").items():
         key = result["model"].removesuffix("-released"), result["dataset"]
-        own_size = result.get("input_scale", 1) == 1  # as the paper evaluates
-        if own_size and (key not in found or found[key][1]["split"] != "test"):
+        if runs.at_own_size(result) and (key not in found or found[key][1]["split"] != "test"):
             found[key] = (run_id, result)
     return found
 

@@ -49,10 +49,8 @@ def rows(profile_name, split) -> list[StudyRow]:
     Raises ValueError where two trainings of a network have one seed: which of them would count?
     """
     found = {}
-    for folder in sorted(runs.folder_of(profile_name, "evaluate").glob("[!.]*")):
-        run_id = f"evaluate/{folder.name}"
-        result = runs.result_of(profile_name, run_id)
-        if not result or result["split"] != split or result.get("input_scale", 1) != 1:
+    for run_id, result in runs.finished(profile_name, "evaluate").items():
+        if result["split"] != split or not runs.at_own_size(result):
             continue
         training = f"train/{Path(result['weights']).parent.name}"
         trained = runs.result_of(profile_name, training)

@@ -38,14 +38,7 @@ def own(profile_name) -> dict[str, list[dict]]:
 
     A file's mIoU is the one measured through it, and its latency that of the fastest configuration on this CPU.
     """
-    times = {}
-    for run_id, result in runs.finished(profile_name, "latency").items():
-        for row in result["measurements"]:
-            name = PurePath(row["file"]).name
-            measured = row["mean_ms"] is not None and latency_columns.on_this_cpu(row)
-            if measured and (name not in times or row["mean_ms"] < times[name][1]["mean_ms"]):
-                times[name] = run_id, row
-    found = {}
+    times, found = latency_columns.fastest_files(profile_name), {}
     for run_id, result in runs.finished(profile_name, "export").items():
         synthetic = ", synthetic" if result["synthetic"] else ""
         title = f"{result['model']} on {result['dataset']}{synthetic}, {result['split']}"
