@@ -132,3 +132,16 @@ def test_what_rounding_costs_stands_with_the_greatest_loss_first():
         result, "int8"
     )
     assert quantised.has(result, "int8") and not quantised.has(result, "float16")
+
+
+def test_decoders_are_compared_on_pictures_of_their_own_size():
+    def evaluated(model, **more):
+        edge = [{"dilation_ratio": 0.005, "miou": 0.2}]
+        return {"model": model, "dataset": "d", "split": "val", "miou": 0.5, "boundary": edge, **more}
+
+    runs = {
+        "evaluate/a": evaluated("mnmh480-mosaic-noskip"),
+        "evaluate/b": evaluated("mnmh480-mosaic", input_scale=1.0),
+    }
+    enlarged = {"evaluate/c": evaluated("mnmh480-mosaic", input_scale=1.5)}
+    assert [row["run"] for row in edges.table_5(runs | enlarged)] == ["evaluate/a", "evaluate/b"]

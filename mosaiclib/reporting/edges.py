@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mosaiclib import boundary, evaluation, paper
+from mosaiclib import boundary, evaluation, paper, runs
 from mosaiclib.reporting import claims, figures, tables
 
 CLAIM = "Skip connections bring back detail above all on edges."
@@ -55,7 +55,7 @@ def table_5(finished) -> list[dict]:
             "boundary": {f"{e['dilation_ratio']:g}": e["miou"] for e in result["boundary"]},
         }
         for run_id, result in finished.items()
-        if result["model"] in labels and result.get("boundary")
+        if result["model"] in labels and result.get("boundary") and runs.at_own_size(result)
     ]
     data = [row["data"] for row in rows]
     rows = [row for row in rows if row["data"] == max(data, key=data.count)]
