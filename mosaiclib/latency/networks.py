@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mosaiclib import models, specs
 from mosaiclib.export import to_tflite
+from mosaiclib.models.cost import cost_of
 
 
 def write(names, input_size, classes, folder):
@@ -14,11 +15,10 @@ def write(names, input_size, classes, folder):
     """
     written = []
     for name in names:
-        spec = specs.get(name)
-        network = models.build(spec, input_size=input_size, classes=classes, batch=1)
+        network = models.build(specs.get(name), input_size=input_size, classes=classes, batch=1)
         path = Path(folder) / f"{name}_{input_size[0]}x{input_size[1]}_untrained_float32.tflite"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(to_tflite(network, "float32"))
-        cost = models.cost(spec, input_size, classes)
+        cost = cost_of(network)
         written.append({"network": name, "file": path, "tflite_madds": cost.tflite_madds, "conv_macs": cost.conv_macs})
     return written
