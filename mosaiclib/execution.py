@@ -128,7 +128,8 @@ def resolved(profile, plan):
     found = {}
     for name, (pattern, path) in plan.references().items():
         candidates = [run_id for run_id in profile.runs if fnmatchcase(run_id, pattern)]
-        scores = {run_id: (result_of(profile.name, run_id) or {}).get("best_val_miou") for run_id in candidates}
+        results = {run_id: result_of(profile.name, run_id) or {} for run_id in candidates}
+        scores = {name: result.get("kept_val_miou", result.get("best_val_miou")) for name, result in results.items()}
         known = [run_id for run_id in candidates if scores[run_id] is not None]
         best = max(known, key=scores.get) if known else candidates[0]
         found[name] = os.path.relpath(folder_of(profile.name, best) / path, ROOT)

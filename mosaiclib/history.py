@@ -62,7 +62,7 @@ def _flat(value, name=""):
 
 
 def _first_number(result):
-    for name in ("miou", "best_val_miou"):
+    for name in ("miou", "kept_val_miou", "best_val_miou"):
         if isinstance(result.get(name), float):
             return f"{name} {100 * result[name]:.2f} %"
     return None

@@ -5,7 +5,9 @@ import os
 import stat
 import sys
 
+import flatbuffers
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from mosaiclib import paper, runs
 from mosaiclib.latency import android, measurement, rounds
@@ -73,6 +75,17 @@ for argument in "$@"; do case $argument in --result_file_path=*) printf '\\022\\
 """  # the result file says 30 ms
 
 
+def write_graph(path, height, width):
+    """A TFLite file that is an input and nothing else."""
+    graph, tensor, model = schema.SubGraphT(), schema.TensorT(), schema.ModelT()
+    tensor.shape, tensor.buffer = [1, height, width, 3], 0
+    graph.tensors, graph.inputs, graph.outputs, graph.operators = [tensor], [0], [0], []
+    model.version, model.subgraphs, model.buffers, model.operatorCodes = 3, [graph], [schema.BufferT()], []
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path.write_bytes(builder.Output())
+
+
 @pytest.fixture
 def phone(tmp_path, monkeypatch):
     """The folder of a fake phone, and adb on PATH."""
@@ -91,8 +104,9 @@ def phone(tmp_path, monkeypatch):
 @pytest.fixture
 def files(tmp_path):
     """A graph, the tool and a delegate's library to push; the fake tool looks into none of them."""
-    for name, text in (("net; rm -rf.tflite", "graph"), ("benchmark_model", TOOL), ("libvendor.so", "library")):
+    for name, text in (("benchmark_model", TOOL), ("libvendor.so", "library")):
         (tmp_path / name).write_text(text)
+    write_graph(tmp_path / "net; rm -rf.tflite", 48, 64)
     assert not (tmp_path / "benchmark_model").stat().st_mode & stat.S_IXUSR  # the phone makes it executable
     return tmp_path / "net; rm -rf.tflite", tmp_path / "benchmark_model", tmp_path / "libvendor.so"
 
@@ -119,6 +133,14 @@ def test_a_phone_runs_every_configuration_in_turns_and_is_left_clean(phone, file
     assert [m.verdict for m in rounds.show(log)] == [m.verdict for m in measured]
 
 
+def test_a_damaged_file_is_said_so_and_not_run_on_the_phone(phone, files, tmp_path):
+    (tmp_path / "cut.tflite").write_bytes(files[0].read_bytes()[:40])
+    cut, whole = android.bench([tmp_path / "cut.tflite", files[0]], files[1], ["cpu1"], processes=1, pause_s=0)
+    assert (cut.verdict, whole.verdict, whole.input_size) == ("failed", "none", [48, 64])
+    assert "cut.tflite is a damaged or truncated TFLite model" in cut.note
+    assert (phone / "runs").read_text().splitlines() == ["run"]
+
+
 def test_a_phone_that_is_unplugged_keeps_what_it_measured(phone, files, tmp_path):
     graph, tool, _ = files
     (phone / "unplug_at").write_text("3")
@@ -134,11 +156,16 @@ def test_a_phone_that_is_unplugged_keeps_what_it_measured(phone, files, tmp_path
 
 
 def test_table_7_shows_what_the_phone_measured_and_how_much_of_it_the_delegate_ran(phone, files, tmp_path, monkeypatch):
-    graph, log = tmp_path / "mnmh448-mosaic-f64-d64_512x512_classes_int8.tflite", tmp_path / "log.jsonl"
-    graph.write_text("graph")
-    android.bench([graph], files[1], ["cpu1", "xnnpack4", "gpu", "hexagon"], processes=2, log=log, pause_s=0)
+    log, graphs = tmp_path / "log.jsonl", []
+    for side in (256, 512):
+        graphs.append(tmp_path / f"mnmh448-mosaic-f64-d64_{side}x{side}_classes_int8.tflite")
+        write_graph(graphs[-1], side, side)
+    android.bench(graphs, files[1], ["cpu1", "xnnpack4", "gpu", "hexagon"], processes=2, log=log, pause_s=0)
     on_phone = measurement.as_rows(rounds.show(log))
-    here = on_phone[0] | {"runtime": "compiled_model", "version": "2.3.0", "machine": "a computer"}
+    assert [row["input_size"] for row in on_phone[::4]] == [[256, 256], [512, 512]]
+    for row in on_phone[:3]:
+        row["mean_ms"] = 9  # faster, and not the table's size
+    here = on_phone[4] | {"runtime": "compiled_model", "version": "2.3.0", "machine": "a computer"}
     here = [here | {"kernels": "xnnpack", "mean_ms": 50.0}, here | {"kernels": "gpu", "mean_ms": 2.0, "software": True}]
     monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path))
     folder = runs.folder_of("p", "latency/host")

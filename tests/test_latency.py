@@ -77,6 +77,7 @@ def test_a_bench_measures_in_processes_of_its_own(tiny_file, tmp_path):
     assert builtin.std_ms == pytest.approx(np.std(np.mean(times, 1), ddof=1))
     assert builtin.median_ms == pytest.approx(np.median(times)) and builtin.p90_ms <= np.max(times)
     assert all(m.agreement_percent == 100 and m.memory_mb < m.peak_memory_mb for m in measured)
+    assert all(m.input_size == [16, 20] for m in measured)
     assert "governor" in builtin.machine and builtin.conditions["load_1min"][0] >= 0
 
 

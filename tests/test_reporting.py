@@ -179,7 +179,7 @@ def test_pages_stand_alone_and_are_accessible(full, tmp_path):
         "not run: <code>go</code>",
         "absent",
         "5.2",
-        "best val mIoU 50.0",
+        "val mIoU 50.0",
     ):
         assert expected in index, expected
     story = ("What MOSAIC is", "What it costs", "How well it does", "How fast it is", "What holds", "All runs")

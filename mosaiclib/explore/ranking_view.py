@@ -60,7 +60,7 @@ def _train(row, picture):
     history = pd.DataFrame([epoch.model_dump() for epoch in row.record.result.history])
     if history.empty or not {"loss", "val_miou"} <= set(history):
         return "<p>It kept no learning curve.</p>"
-    best = "" if row.miou_percent is None else f"; the best val mIoU is {row.miou_percent:.2f} %"
+    best = "" if row.miou_percent is None else f"; the network kept has a val mIoU of {row.miou_percent:.2f} %"
     return picture(plots.learning_curve(history), f"Loss and val mIoU over {len(history)} epochs{best}")
 
 

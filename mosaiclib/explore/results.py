@@ -54,8 +54,8 @@ def _row(profile, record, timed):
     if record.stage == "evaluate" and result:
         miou = 100 * result.miou
         madds = madds_b(result.model, raw.get("image_size"), len(result.per_class_iou))
-    elif record.stage == "train" and result and result.best_val_miou is not None:
-        miou = 100 * result.best_val_miou
+    elif record.stage == "train" and result and result.val_miou is not None:
+        miou = 100 * result.val_miou
     latency = timed.get(raw.get("model")) if record.stage == "evaluate" else None
     return Row(f"{profile}/{record.run_id}", profile, record, miou, madds, latency and latency[1]["mean_ms"])
 

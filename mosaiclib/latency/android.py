@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from uuid import uuid4
 
-from mosaiclib.latency import benchmark_log, benchmark_result, rounds
+from mosaiclib.latency import benchmark_log, benchmark_result, host, rounds
 from mosaiclib.latency import delegates as verdicts
 from mosaiclib.latency.phone import PhoneGone, find_phone
 
@@ -57,10 +57,12 @@ def bench(files, tool, configurations=tuple(CONFIGURATIONS), processes=10, runs=
         for file in asked["files"]
         for way, delegate, threads in ways
     ]
-    graphs = {path: _sha256(path) for path in _pushed(asked)}
+    pushed = {path: {"sha256": _sha256(path)} for path in _pushed(asked)}
+    graphs = pushed | host.inspected(asked["files"])
+    errors = {path: graph["error"] for path, graph in graphs.items() if "error" in graph}
     phone = find_phone(serial)
     machine = "{model}, {soc}, Android {android}, {abi}".format_map(phone.describe())
-    header = {"bench": asked, "setups": setups, "machine": machine, "errors": {}, "graphs": graphs}
+    header = {"bench": asked, "setups": setups, "machine": machine, "errors": errors, "graphs": graphs}
     if log:
         rounds.append(log, header)
     return _take(phone, header, [], log, progress)
@@ -69,7 +71,7 @@ def bench(files, tool, configurations=tuple(CONFIGURATIONS), processes=10, runs=
 def resume(log, serial=None, progress=None):
     """Goes on with the bench that wrote this log, once the phone is back."""
     header, *lines = rounds.read(log)
-    if changed := [path for path, sha256 in header["graphs"].items() if _sha256(path) != sha256]:
+    if changed := [path for path, graph in header["graphs"].items() if _sha256(path) != graph.get("sha256", "")]:
         raise ValueError(f"{changed[0]} is not the file that {log} began with: start a new bench.")
     phone = find_phone(serial)
     if phone.describe()["model"] not in header["machine"]:

@@ -51,7 +51,7 @@ def bench(files, runtimes, kernels=("xnnpack", "builtin"), threads=(1,), process
     asked = {"files": [str(file) for file in files], "runtimes": [*runtimes], "kernels": [*kernels],
              "threads": [*threads], "processes": processes, "runs": runs, "warmup": warmup,
              "delegates": [str(delegate) for delegate in delegates]}  # fmt: skip
-    setups, graphs = _setups(asked), _inspected(asked, cancelled)
+    setups, graphs = _setups(asked), inspected(asked["files"], cancelled)
     if graphs is None:
         return []
     errors = {file: graph["error"] for file, graph in graphs.items() if "error" in graph}
@@ -67,7 +67,7 @@ def resume(log, progress=None, cancelled=None):
     Raises ValueError where a file has changed since.
     """
     header, *lines = rounds.read(log)
-    graphs = _inspected(header["bench"], cancelled)
+    graphs = inspected(header["bench"]["files"], cancelled)
     for file in graphs or ():
         if graphs[file] != header["graphs"][file]:
             raise ValueError(f"{file} is not the file that {log} began with: start a new bench.")
@@ -89,9 +89,9 @@ def _machine_text():
     return f"{on['cpu']}, {on['cores']} cores, {on['os']}, governor {on['governor']}"
 
 
-def _inspected(asked, cancelled):
-    """{file: what its graph is, or its error}, each read in a process of its own; None where cancelled."""
-    graphs = {file: _child({"file": file}, cancelled) for file in asked["files"]}
+def inspected(files, cancelled=None):
+    """{file: what `worker.inspect` finds, or {"error": sentence}}, in a process each; None where cancelled."""
+    graphs = {file: _child({"file": file}, cancelled) for file in files}
     return None if None in graphs.values() else graphs
 
 

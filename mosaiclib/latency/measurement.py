@@ -22,7 +22,8 @@ class Measurement:
     verdict: what ran it, see `delegates`, and unknown where the runs differ. agreement_percent: how many of
     the output's pixels have the class that the file's first configuration found. machine: CPU or phone.
     conditions: {name: [lowest, highest]} of what may have disturbed it: load, temperatures, thermal status.
-    software: the GPU was a program on the CPU, whose times say nothing. note: a sentence if one is due.
+    software: the GPU was a program on the CPU, whose times say nothing. input_size: [height, width] of the
+    pictures that the file takes. note: a sentence if one is due.
     """
 
     model: str
@@ -47,6 +48,7 @@ class Measurement:
     machine: str = ""
     conditions: dict = field(default_factory=dict)
     software: bool = False
+    input_size: list[int] | None = None
     note: str = ""
 
 

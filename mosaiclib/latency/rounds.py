@@ -98,5 +98,11 @@ def _measurements(header, answers):
         error = header["errors"].get(setup["file"])
         own = [{"error": error}] if error else answers.get(_key(setup))
         if own:
-            found.append(measurement.summary(setup, own, header["machine"]))
+            about = setup | {"input_size": _input_size(header, setup["file"])}
+            found.append(measurement.summary(about, own, header["machine"]))
     return found
+
+
+def _input_size(header, file):
+    graph = header.get("graphs", {}).get(file)
+    return graph.get("input_size") if isinstance(graph, dict) else None  # a log of before does not say it

@@ -30,7 +30,7 @@ KERNELS = (*RESOLVERS, "gpu", "external")
 
 
 def inspect(file):
-    """A .tflite file read without running it: {"sha256", "ops": how many operations its graph has}.
+    """A .tflite file read without running it: {"sha256", "ops": how many operations, "input_size": [H, W] or None}.
 
     Every table and buffer of the file is unpacked by the schema's own Python reader. Raises ValueError for a
     file that is none, or is damaged.
@@ -44,10 +44,15 @@ def inspect(file):
         raise ValueError(f"{file} is not a TFLite model: it does not begin as one.")
     try:
         model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-        operations = len(model.subgraphs[0].operators)
+        graph = model.subgraphs[0]
+        operations, shape = len(graph.operators), list(map(int, graph.tensors[graph.inputs[0]].shape))
     except Exception:  # the schema reader fails in many ways on a damaged file
         raise ValueError(f"{file} is a damaged or truncated TFLite model.") from None
-    return {"sha256": hashlib.sha256(content).hexdigest(), "ops": operations}
+    return {
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "ops": operations,
+        "input_size": shape[1:3] if len(shape) == 4 else None,
+    }
 
 
 def measure(file, runtime, kernels, threads, warmup, runs, delegate=None, output=None):

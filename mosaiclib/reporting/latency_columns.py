@@ -18,16 +18,16 @@ ON = {"cpu1": "cpu", "cpu4": "cpu", "xnnpack1": "cpu", "xnnpack4": "cpu", "gpu":
 def columns(records, profile_name="") -> list[str]:
     """The headings of the latency columns of a table's records; none where the paper prints no latency."""
     devices = _devices(records)
-    phone = _on_phone(profile_name) if profile_name else {}
+    phone = _on_phone(profile_name, _sizes(records)) if profile_name else {}
     more = [f"{paper.DEVICES[d]}, phone" for d in devices if any(device == d for _, device in phone)]
     return [*(f"{paper.DEVICES[d]}, Pixel 4" for d in devices), HERE, *more] if devices else []
 
 
 def cells(records, profile_name) -> list[list]:
     """A list of cells per record, for `columns`. What no device measured says which command would."""
-    devices, phone = _devices(records), _on_phone(profile_name)
+    devices, phone = _devices(records), _on_phone(profile_name, _sizes(records))
     carried = [d for d in devices if any(device == d for _, device in phone)]
-    timed = fastest(profile_name, {record.spec: record.input_size for record in records})
+    timed = fastest(profile_name, _sizes(records))
     return [
         [
             *(_pixel(record, device) for device in devices),
@@ -38,20 +38,25 @@ def cells(records, profile_name) -> list[list]:
     ]
 
 
+def _sizes(records):
+    """{network: (height, width)} at which a table has it."""
+    return {record.spec: record.input_size for record in records}
+
+
 def _devices(records):
     return [device for device in paper.DEVICES if any(record.latency_ms[device] for record in records)]
 
 
-def _on_phone(profile_name):
+def _on_phone(profile_name, sizes):
     """{(network, device): (run id, the shortest timing)} of a phone, where a delegate's part is proven.
 
-    What ran on a delegate in part says so with its numbers; what nothing proves is left out.
+    sizes: see `fastest`. What ran on a delegate in part says so with its numbers; what nothing proves is left out.
     """
     found = []
     for run_id, model, row in _timings(profile_name):
         device = ON.get(row["kernels"]) if row["runtime"] == PHONE else None
         proven = row["verdict"] == "full" or "/" in row["verdict"] or (device == "cpu" and row["verdict"] == "none")
-        if device and proven:
+        if device and proven and _at_size(model, row, sizes):
             found.append(((model, device), run_id, row))
     return _shortest(found)
 
@@ -63,8 +68,7 @@ def fastest(profile_name, sizes=None) -> dict:
     """
     found = []
     for run_id, model, row in _timings(profile_name):
-        wanted, size = (sizes or {}).get(model), row.get("input_size")
-        if _on_this_cpu(row) and (not wanted or not size or tuple(size) == tuple(wanted)):
+        if _on_this_cpu(row) and _at_size(model, row, sizes or {}):
             found.append((model, run_id, row))
     return _shortest(found)
 
@@ -73,6 +77,11 @@ def fastest_files(profile_name) -> dict:
     """The same by the name of the file that was timed."""
     timings = _timings(profile_name)
     return _shortest((PurePath(row["file"]).name, run_id, row) for run_id, _, row in timings if _on_this_cpu(row))
+
+
+def _at_size(model, row, sizes):
+    wanted, size = sizes.get(model), row.get("input_size")
+    return not wanted or not size or tuple(size) == tuple(wanted)
 
 
 def _on_this_cpu(row):

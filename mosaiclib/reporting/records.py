@@ -31,7 +31,13 @@ class Training(_Result):
     synthetic: bool
     seed: int | None = None
     best_val_miou: float | None = None
+    kept_val_miou: float | None = None
     history: list[Epoch]
+
+    @property
+    def val_miou(self):
+        """That of the network which the training left: its best epoch's, or its last one's."""
+        return self.best_val_miou if self.kept_val_miou is None else self.kept_val_miou
 
 
 class Evaluation(_Result):

@@ -133,8 +133,8 @@ def _line(run):
 
 def _headline(run):
     """The one number of a run that a reader looks for first."""
-    if run.stage == "train" and run.result and run.result.best_val_miou is not None:
-        return f"best val mIoU {100 * run.result.best_val_miou:.1f} %"
+    if run.stage == "train" and run.result and run.result.val_miou is not None:
+        return f"val mIoU {100 * run.result.val_miou:.1f} %"
     if run.stage == "evaluate" and run.result:
         scale = run.result.input_scale
         resized = "" if scale == 1 else f", pictures resized by {scale:g} for the network"
