@@ -188,8 +188,7 @@ def main():
     folder = options.out or Path(tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
     data = datasets.get(options.dataset)
-    samples = data.split(options.split)
-    samples = samples[:: max(1, len(samples) // options.pictures)][: options.pictures]
+    samples = datasets.spread(data.split(options.split), options.pictures)
     size = data.read(samples[0])[0].shape[:2]
     reference = Reference(options.weights, data, samples, size)
     network = models.load(options.weights, size, output="full_logits", batch=1)

@@ -8,9 +8,9 @@ import json
 import os
 import shutil
 from pathlib import Path
-from uuid import uuid4
 
 from mosaiclib import parameters
+from mosaiclib.atomic import replacing
 from mosaiclib.plain_words import plain
 from mosaiclib.provenance import ROOT
 
@@ -22,16 +22,9 @@ def reports_folder() -> Path:
 
 def write_json(path, data):
     """Writes JSON beside and renames; numbers that are not finite are refused. Raises OSError that names the file."""
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
-    try:
-        text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
+    with replacing(path) as partial:
         partial.write_text(text + "\n", encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        raise OSError(f"{path} could not be written: {error.strerror}.") from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 # === Inside a notebook ===

@@ -41,6 +41,7 @@ def test_predict_writes_an_overlay_with_a_legend_beside_it(mosaic, weights, tmp_
         (["export", "--weights", "W", "--out", "o", "--input-size", "32x32"], "at least 64x64"),
         (["evaluate", "--dataset", "cityscape", "--weights", "W"], "no data set called 'cityscape'"),
         (["evaluate", "--dataset", "minicity"], "either --weights FOLDER or --tflite FILE"),
+        (["evaluate", "--dataset", "minicity", "--tflite", "x", "--input-scale", "2"], "export a larger one"),
         (["import", "mlperf", "nothing.tflite", "--out", "o"], "nothing.tflite does not exist"),
         (["bench", "nothing.tflite", "--kernels", "fast"], "Unknown 'fast'"),
         (["run", "train/nothing"], "no run 'train/nothing'"),
@@ -77,7 +78,7 @@ def test_int8_is_calibrated_on_a_folder_s_pictures_spread_over_it_and_says_where
         images.write_png(tmp_path / f"{number:03}.png", np.full((64, 64, 3), number, np.uint8))
     asked = ("export", "--weights", "W", "--out", tmp_path / "o", "--input-size", "64x64", "--precision")
     assert mosaic(*asked, "int8", "--calibration", tmp_path)[2] == ""
-    assert [picture[0, 0, 0] for picture in seen[0]] == list(range(0, 128, 2))
+    assert [picture[0, 0, 0] for picture in seen[0]] == np.linspace(0, 130, 64, endpoint=False).astype(int).tolist()
     status, _, err = mosaic(*asked, "int8")
     assert status == 0 and len(seen[1]) == 4 and "which costs accuracy (docs/int8.md): --calibration FOLDER" in err
     assert mosaic(*asked, "float32")[2] == ""

@@ -317,3 +317,11 @@ def test_split_names_come_in_their_usual_order(tmp_path):
     images.write_png(tmp_path / "images/a.png", np.zeros((3, 3), np.uint8))
     with pytest.raises(ValueError, match=r"a\.png lies beside the split folders"):
         folder.splits(tmp_path)
+
+
+@pytest.mark.parametrize(("count", "wanted"), [(101, 64), (64, 64), (7, 64), (367, 3), (0, 2), (5, 0)])
+def test_pictures_are_spread_over_all_of_a_split(count, wanted):
+    found = datasets.spread(range(count), wanted)
+    assert len(found) == min(count, wanted)
+    gaps = np.diff([*found, count])  # the last one's is to the end
+    assert (found[0] == 0 and gaps.max() - gaps.min() <= 1) if found else True

@@ -105,7 +105,7 @@ def test_killed_while_it_writes_a_checkpoint_training_goes_on_from_the_last_one(
     (root / "classes.yaml").write_text("names: [a, b, c, d]")
     command = [sys.executable, "-c", KILLED, str(Path(__file__).parent), str(root), str(scratch)]
     assert subprocess.run(command, timeout=240, stderr=subprocess.DEVNULL).returncode == -signal.SIGKILL
-    assert list(scratch.glob("checkpoint.h5.*.partial"))  # it died while it wrote
+    assert list(scratch.glob(".checkpoint.h5.*.partial"))  # it died while it wrote
     left = training.read_arrays(scratch / training.CHECKPOINT)
     assert len(json.loads(left["state"].tobytes())["history"]) == 1
     data = datasets.get("folder", root)

@@ -37,7 +37,7 @@ def export_network(
 ):
     """Writes a network as .tflite files of a fixed size and batch 1."""
     from mosaiclib import pictures
-    from mosaiclib.data import images
+    from mosaiclib.data import datasets, images
     from mosaiclib.export import export
 
     size = _size(input_size)
@@ -48,8 +48,7 @@ def export_network(
     )
     if calibration and not found:
         raise ValueError(f"There is no .jpg, .jpeg or .png picture in {calibration}.")
-    spread = found[:: max(1, len(found) // 64)][:64]
-    loaded = [pictures.letterbox(images.read_image(path), size)[0] for path in spread]
+    loaded = [pictures.letterbox(images.read_image(path), size)[0] for path in datasets.spread(found, 64)]
     loaded = loaded or [pictures.letterbox(free.read(), size)[0] for free in pictures.FREE_PICTURES]
     precisions = precision or ["float32", "int8"]
     files = export(weights, size, out, precisions, output, loaded)

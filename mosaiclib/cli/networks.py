@@ -193,29 +193,38 @@ def evaluate(
     rule: Annotated[str | None, typer.Option(help="cityscapes, camvid, garden or mlperf31.")] = None,
     root: Annotated[Path | None, typer.Option(help="The folder that holds the data set.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first so many pictures.")] = None,
+    input_scale: Annotated[float, typer.Option(help="Resize pictures by this for the network.")] = 1.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ):
-    """Prints the mIoU of a network, or of an exported .tflite, on a split, by a named rule."""
+    """Prints the mIoU of a network, or of an exported .tflite, on a split, by a named rule.
+
+    A .tflite has its own input size: pictures are fitted into it, and its classes are resized back.
+    """
     from tqdm import tqdm
 
-    from mosaiclib import evaluation, models
+    from mosaiclib import evaluation, models, pictures
     from mosaiclib.data import datasets
 
     data = datasets.get(dataset, root)
     if (weights is None) == (tflite is None):
         raise ValueError("Name what to evaluate: either --weights FOLDER or --tflite FILE.")
+    if tflite and input_scale != 1:
+        raise ValueError("A .tflite file has its own input size: instead of --input-scale, export a larger one.")
     if weights:
-        classes_of = evaluation.KerasSegmenter(lambda size: models.load(weights, size, output="classes"))
+        output = "classes" if input_scale == 1 else "logits"
+        classes_of = evaluation.KerasSegmenter(lambda size: models.load(weights, size, output=output), input_scale)
     else:
         from mosaiclib.tflite import TFLiteSegmenter
 
-        classes_of = TFLiteSegmenter(tflite).classes
+        segmenter = TFLiteSegmenter(tflite)
+        classes_of = partial(pictures.segment, segmenter.classes, size=segmenter.input_size)
     bar = partial(tqdm, disable=as_json or None)  # None: none where it is no terminal
     matrix = evaluation.evaluate(classes_of, data, split, limit, progress=bar)
     score = evaluation.score(matrix, rule or data.rule)
     named = dict(zip(data.classes, score.per_class_iou, strict=True))
     if as_json:
-        print(json.dumps({**asdict(score), "per_class_iou": named, "dataset": dataset, "split": split}, indent=1))
+        about = {"dataset": dataset, "split": split, "input_scale": None if tflite else input_scale}
+        print(json.dumps({**asdict(score), "per_class_iou": named, **about}, indent=1))
         return
     for name, value in named.items():
         print(f"{name:15s} {'-' if value is None else f'{100 * value:5.1f} %'}")

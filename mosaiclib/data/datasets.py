@@ -20,6 +20,12 @@ FINGERPRINT_BYTES = 1 << 29
 NAMES = ("minicity", "camvid", "cityscapes", "ade20k_top31", "ade20k_top31-mlperf", "folder")
 
 
+def spread(items, count):
+    """`count` of the items at even distances, the first among them; all where there are no more."""
+    count = min(count, len(items))
+    return [items[i * len(items) // count] for i in range(count)]
+
+
 def _no_labels(split):
     return []
 

@@ -1,14 +1,14 @@
 """Reading and writing pictures and label maps. Files may be hostile: only JPEG and PNG, with a pixel limit."""
 
 import io
-import os
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
 
 import cv2
 import numpy as np
 from PIL import Image, ImageOps
+
+from mosaiclib.atomic import replacing
 
 MAXIMUM_PIXELS = 100_000_000
 _MAY_TURN = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}  # what may hold an orientation
@@ -70,17 +70,10 @@ def _decoded_by_opencv(path, header, mode, flag):
 
 def write_png(path, pixels):
     """Writes uint8 [H, W] or RGB [H, W, 3] as PNG, complete or not at all. Raises OSError that names the file."""
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{uuid4().hex[:8]}.png")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
         # Not OpenCV's own writing, which does not say what went wrong.
         partial.write_bytes(cv2.imencode(".png", pixels if pixels.ndim == 2 else pixels[..., ::-1])[1])
-        os.replace(partial, path)
-    except OSError as error:
-        raise OSError(f"{path} could not be written: {error.strerror}.") from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def colour(label, palette, ignore_colour=(0, 0, 0)):

@@ -5,13 +5,12 @@ with integers throughout, with weights quantised per channel, and takes raw uint
 1 / 127.5 and zero point 128. What the file holds is written into its metadata.
 """
 
-import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from mosaiclib import models
+from mosaiclib.atomic import replacing
 from mosaiclib.data import palettes
 from mosaiclib.export.conversion import PRECISIONS, to_tflite
 from mosaiclib.export.metadata import with_metadata
@@ -54,7 +53,9 @@ def export(weights, input_size, out, precisions=("float32", "int8"), output="cla
         about = describe(card, input_size, output, precision)
         content = with_metadata(to_tflite(network, precision, calibration), about)
         path = Path(out) / name
-        _write(path, content)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as partial:
+            partial.write_bytes(content)
         operations = Counter(operation.kind for operation in TFLiteGraph(path).operations)
         files.append(ExportedFile(precision, path, round(len(content) / 1e6, 3), dict(operations.most_common())))
     return files
@@ -71,13 +72,3 @@ def describe(card, input_size, output, precision):
         "output": output,
         "precision": precision,
     }
-
-
-def _write(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

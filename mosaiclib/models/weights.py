@@ -6,7 +6,6 @@ head or other classes can take what fits. Nothing is unpickled and no code is lo
 """
 
 import json
-import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from uuid import uuid4
 import h5py
 import numpy as np
 
+from mosaiclib.atomic import replacing
 from mosaiclib.models.build import build
 from mosaiclib.specs import ModelSpec
 
@@ -37,17 +37,13 @@ class Card:
 
 def write_arrays(path, arrays):
     """Writes {name: array} to an HDF5 file, complete or not at all. Raises OSError that names it and says why not."""
-    partial = Path(f"{path}.{uuid4().hex[:8]}.partial")
-    try:
-        with h5py.File(partial, "w") as file:
-            for name, array in arrays.items():
-                file.create_dataset(name, data=np.asarray(array))
-        os.replace(partial, path)
-    except (OSError, RuntimeError) as error:  # HDF5 tells of a full disk in either, at length
-        why = "the disk is full" if "No space left" in str(error) else str(error)
-        raise OSError(f"{path} could not be written: {why}.") from None
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as partial:
+        try:
+            with h5py.File(partial, "w") as file:
+                for name, array in arrays.items():
+                    file.create_dataset(name, data=np.asarray(array))
+        except (OSError, RuntimeError) as error:  # HDF5 tells of a full disk in either, at length
+            raise OSError("the disk is full" if "No space left" in str(error) else str(error)) from None
 
 
 def read_arrays(path):

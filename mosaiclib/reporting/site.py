@@ -1,15 +1,14 @@
 """The report of a profile: an index and a page per run, from whatever its run folders hold."""
 
 import json
-import os
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
 
 from markupsafe import Markup
 
+from mosaiclib.atomic import replacing
 from mosaiclib.reporting import budget, hygiene, pages, sections, story, tables
 from mosaiclib.reporting.publish import LIMIT_MB, publishable
 from mosaiclib.reporting.records import Planned, read_runs
@@ -176,12 +175,8 @@ def _write(files, target, published):
     for name in sorted(files, key=lambda name: name == "index.html"):
         path = target / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{uuid4().hex[:8]}.partial")
-        try:
+        with replacing(path) as partial:
             partial.write_text(files[name], encoding="utf-8")
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
     for old in target.glob("*.html"):
         if old.name not in files and _is_ours(old):
             old.unlink()

@@ -37,15 +37,19 @@ def own(profile_name) -> dict[str, list[dict]]:
     """{network and data set: points} of the files that this profile has both scored and timed, on any data set.
 
     A file's mIoU is the one measured through it, and its latency that of the fastest configuration on this CPU.
+    Where files are of several sizes, a point says its own.
     """
     times, found = latency_columns.fastest_files(profile_name), {}
-    for run_id, result in runs.finished(profile_name, "export").items():
+    exports = runs.finished(profile_name, "export")
+    several = len({tuple(result["input_size"]) for result in exports.values()}) > 1
+    for run_id, result in exports.items():
+        size = " {}x{}".format(*result["input_size"]) if several else ""
         synthetic = ", synthetic" if result["synthetic"] else ""
         title = f"{result['model']} on {result['dataset']}{synthetic}, {result['split']}"
         for file in result["files"]:
             if (name := PurePath(file["file"]).name) in times:
                 latency_run, row = times[name]
-                label = f"{file['precision']}, {row['kernels']}, threads: {row['threads']}"
+                label = f"{file['precision']}{size}, {row['kernels']}, threads: {row['threads']}"
                 point = _own(label, file["miou"], row["mean_ms"], run_id, latency_run)
                 found.setdefault(title, []).append(point)
     return found
