@@ -117,6 +117,20 @@ def test_the_default_output_is_a_class_map(weights, calibration, tmp_path):
         segmenter.classes(calibration[0][:50])
 
 
+def test_a_layer_that_is_zero_on_every_picture_is_named_and_no_file_left(weights, calibration, tmp_path):
+    """XNNPACK would not run the file: the layer's scale is some 10^-9."""
+    network, card = models.load(weights, SIZE), models.load_card(weights)
+    norm = network.get_layer("mosaic.decoder.merge8.project.bn")
+    gamma, _, *rest = norm.get_weights()
+    norm.set_weights([gamma, np.full_like(gamma, -1000), *rest])
+    models.save(network, tmp_path / "dead", card)
+    with pytest.raises(ValueError, match=r"_int8\.tflite would not run: .* mosaic\.decoder\.merge8\.project") as said:
+        export.export(tmp_path / "dead", SIZE, tmp_path / "out", ("float32", "int8"), calibration=calibration)
+    assert "encoder" not in str(said.value)
+    (left,) = (tmp_path / "out").iterdir()
+    assert left.name.endswith("_float32.tflite")
+
+
 def test_folding_keeps_the_function_and_leaves_no_batch_norm(weights):
     network = models.load(weights, SIZE, output="full_logits", batch=1)
     image = np.random.default_rng(11).uniform(-1, 1, (1, *SIZE, 3)).astype("float32")

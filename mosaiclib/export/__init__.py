@@ -5,9 +5,12 @@ with integers throughout, with weights quantised per channel, and takes raw uint
 1 / 127.5 and zero point 128. What the file holds is written into its metadata.
 """
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from mosaiclib import models
 from mosaiclib.atomic import replacing
@@ -20,6 +23,7 @@ from mosaiclib.tflite import read_metadata
 __all__ = ["PRECISIONS", "ExportedFile", "export", "read_metadata", "to_tflite"]
 
 OUTPUTS = ("classes", "full_logits", "logits")
+NOTHING = 1e-6  # a tensor's scale: below it, its largest value is as good as zero
 PIXELS = {"int8": "uint8 RGB as it is: (pixel - 128) / 127.5"}
 
 
@@ -39,7 +43,8 @@ def export(weights, input_size, out, precisions=("float32", "int8"), output="cla
     weights: a weights folder. output: "classes": int32 [1, H, W]; "full_logits": float32 [1, H, W, C];
     "logits": float32 [1, h, w, C] at the network's own stride. calibration: uint8 pictures [H, W, 3] of
     `input_size`, for int8: a few dozen of the data set's own. Returns [ExportedFile].
-    Raises ValueError for an unknown precision or output, before anything is written.
+    Raises ValueError for an unknown precision or output, before anything is written, and for a file that
+    the CPU could not run, which is not left.
     """
     card = models.load_card(weights)
     for kind, asked, known in (("precision", precisions, PRECISIONS), ("output", [output], OUTPUTS)):
@@ -56,6 +61,7 @@ def export(weights, input_size, out, precisions=("float32", "int8"), output="cla
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial:
             partial.write_bytes(content)
+            _check(partial, name)
         operations = Counter(operation.kind for operation in TFLiteGraph(path).operations)
         files.append(ExportedFile(precision, path, round(len(content) / 1e6, 3), dict(operations.most_common())))
     return files
@@ -72,3 +78,25 @@ def describe(card, input_size, output, precision):
         "output": output,
         "precision": precision,
     }
+
+
+def _check(path, name):
+    """Raises ValueError where LiteRT with XNNPACK would not run a file, with the layers that are to blame.
+
+    XNNPACK refuses a scale that is far from those around it, as a layer gets that is zero on every picture.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    try:
+        Interpreter(str(path)).allocate_tensors()
+    except RuntimeError as error:
+        plain = Interpreter(str(path), experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+        tensors = plain.get_tensor_details()
+        silent = [t["name"] for t in tensors if t["dtype"] is np.int8 and 0 < t["quantization"][0] < NOTHING]
+        layers = dict.fromkeys(re.findall(r"(?:[a-z0-9_]+\.)+[a-z0-9]+", " ".join(silent)))
+        if not layers:
+            raise ValueError(f"{name} would not run: {' '.join(str(error).split())}") from None
+        raise ValueError(
+            f"{name} would not run: on all calibration pictures nothing but zeros comes from {', '.join(layers)}, "
+            f"which leaves int8 no scale. Calibrate on other pictures, train the network further, or export float16."
+        ) from None
