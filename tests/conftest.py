@@ -1,6 +1,7 @@
 """What several tests share: a data set of two small pictures a split, and the outside files where they are."""
 
 import os
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "agg")
@@ -15,6 +16,13 @@ from mosaiclib.data import datasets, fetch, images
 def pytest_collection_modifyitems(items):
     """The longest test first, so that one of two processes does not run it alone at the end."""
     items.sort(key=lambda item: "test_every_notebook_runs" not in item.name)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """The same fresh weights in every run, those of the fixtures too."""
+    if keras := sys.modules.get("keras"):
+        keras.utils.set_random_seed(0)
 
 
 @pytest.fixture
