@@ -49,8 +49,8 @@ def own(profile_name) -> dict[str, list[dict]]:
         for file in result["files"]:
             if (name := PurePath(file["file"]).name) in times:
                 latency_run, row = times[name]
-                label = f"{file['precision']}{size}, {row['kernels']}, threads: {row['threads']}"
-                point = _own(label, file["miou"], row["mean_ms"], run_id, latency_run)
+                way = f"{latency_run}: {row['kernels']}, threads: {row['threads']}"
+                point = _own(f"{file['precision']}{size}", file["miou"], row["mean_ms"], run_id, way)
                 found.setdefault(title, []).append(point)
     return found
 
