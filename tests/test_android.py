@@ -135,10 +135,12 @@ def test_a_phone_runs_every_configuration_in_turns_and_is_left_clean(phone, file
 
 def test_a_damaged_file_is_said_so_and_not_run_on_the_phone(phone, files, tmp_path):
     (tmp_path / "cut.tflite").write_bytes(files[0].read_bytes()[:40])
-    cut, whole = android.bench([tmp_path / "cut.tflite", files[0]], files[1], ["cpu1"], processes=1, pause_s=0)
+    log, asked = tmp_path / "log.jsonl", [tmp_path / "cut.tflite", files[0]]
+    cut, whole = measured = android.bench(asked, files[1], ["cpu1"], processes=1, log=log, pause_s=0)
     assert (cut.verdict, whole.verdict, whole.input_size) == ("failed", "none", [48, 64])
     assert "cut.tflite is a damaged or truncated TFLite model" in cut.note
     assert (phone / "runs").read_text().splitlines() == ["run"]
+    assert android.resume(log) == measured  # nothing is left to do, and no file has changed
 
 
 def test_a_phone_that_is_unplugged_keeps_what_it_measured(phone, files, tmp_path):

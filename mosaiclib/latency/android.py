@@ -57,8 +57,9 @@ def bench(files, tool, configurations=tuple(CONFIGURATIONS), processes=10, runs=
         for file in asked["files"]
         for way, delegate, threads in ways
     ]
-    pushed = {path: {"sha256": _sha256(path)} for path in _pushed(asked)}
-    graphs = pushed | host.inspected(asked["files"])
+    hashes = {path: _sha256(path) for path in _pushed(asked)}
+    found = host.inspected(asked["files"])
+    graphs = {path: {"sha256": sha256} | found.get(path, {}) for path, sha256 in hashes.items()}
     errors = {path: graph["error"] for path, graph in graphs.items() if "error" in graph}
     phone = find_phone(serial)
     machine = "{model}, {soc}, Android {android}, {abi}".format_map(phone.describe())
@@ -71,7 +72,7 @@ def bench(files, tool, configurations=tuple(CONFIGURATIONS), processes=10, runs=
 def resume(log, serial=None, progress=None):
     """Goes on with the bench that wrote this log, once the phone is back."""
     header, *lines = rounds.read(log)
-    if changed := [path for path, graph in header["graphs"].items() if _sha256(path) != graph.get("sha256", "")]:
+    if changed := [path for path, graph in header["graphs"].items() if _sha256(path) != graph["sha256"]]:
         raise ValueError(f"{changed[0]} is not the file that {log} began with: start a new bench.")
     phone = find_phone(serial)
     if phone.describe()["model"] not in header["machine"]:
