@@ -5,6 +5,8 @@ channels are zero, in a sum merge the skip's batch norm gives zero. The network 
 this tells how much it leans on the skip, and not how good a decoder would be that never had one.
 """
 
+from functools import partial
+
 import numpy as np
 
 from mosaiclib import evaluation, models, specs
@@ -39,7 +41,7 @@ def name(spec, left_out) -> str:
 
 def segmenter(folder, left_out):
     """The variant as a function from picture to class map at the same size."""
-    return evaluation.KerasSegmenter(lambda size: without(folder, left_out, size))
+    return evaluation.KerasSegmenter(partial(without, folder, left_out))
 
 
 def without(folder, left_out, input_size, output="classes"):

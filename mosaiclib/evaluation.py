@@ -192,21 +192,22 @@ def _ahead(function, items, workers=2):
 class KerasSegmenter:
     """A Keras network as a function from a picture, uint8 [H, W, 3], to its class map, integer [H, W].
 
-    build: called with (height, width) and returns the network for it, with output "classes"; one network is kept
-    at a time. input_scale: pictures are resized by this factor before the network sees them; `build` then returns
-    it with output "logits", which are resized to the picture's own size before the largest is taken.
+    build: called with (height, width) and an output of `models.build`, returns the network; one is kept at a time.
+    The output is "classes". input_scale: pictures are resized by this factor before the network sees them; the output
+    is then "logits", which are resized to the picture's own size before the largest is taken.
     """
 
     def __init__(self, build, input_scale=1.0):
         if not input_scale > 0:
             raise ValueError(f"Pictures cannot be resized by {input_scale}: input_scale must be above 0.")
         self._build, self._scale, self._size, self._model = build, input_scale, None, None
+        self._output = "classes" if input_scale == 1 else "logits"
 
     def __call__(self, image):
         own = image.shape[:2]
         size = tuple(round(self._scale * side) for side in own)
         if size != self._size:
-            self._model, self._size = self._build(size), size
+            self._model, self._size = self._build(size, self._output), size
         if size != own:
             image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
         output = np.asarray(self._model.predict_on_batch(scale_input(image)[None]))[0]

@@ -234,7 +234,7 @@ def test_pictures_may_be_enlarged_for_the_network_and_are_scored_at_their_own_si
 
     patches = np.random.default_rng(0).permuted(np.tile([10, 120, 240], (5, 7, 1)), axis=-1).astype(np.uint8)
     image = patches.repeat(9, 0).repeat(9, 1)
-    segment = evaluation.KerasSegmenter(lambda size: Colours(), input_scale=1.5)
+    segment = evaluation.KerasSegmenter(lambda size, output: Colours(), input_scale=1.5)
     found = segment(image)
     assert seen == [(1, 68, 94, 3)] and found.shape == image.shape[:2]
     centres = (slice(4, None, 9), slice(4, None, 9))

@@ -211,8 +211,7 @@ def evaluate(
     if tflite and input_scale != 1:
         raise ValueError("A .tflite file has its own input size: instead of --input-scale, export a larger one.")
     if weights:
-        output = "classes" if input_scale == 1 else "logits"
-        classes_of = evaluation.KerasSegmenter(lambda size: models.load(weights, size, output=output), input_scale)
+        classes_of = evaluation.KerasSegmenter(partial(models.load, weights), input_scale)
     else:
         from mosaiclib.tflite import TFLiteSegmenter
 
