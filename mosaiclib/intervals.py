@@ -1,0 +1,164 @@
+"""Intervals of an mIoU, and of the difference of two networks.
+
+An mIoU has two sources of chance. Which images were evaluated: blocks of related images are drawn again (the block
+bootstrap), the same blocks for both sides of a difference. And the seed of the training, the larger of the two: only
+several trainings of each side show it. An interval over images alone says how well one set of weights is known, and
+never judges a network.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr, stdtr, stdtrit
+
+from mosaiclib.image_counts import miou
+
+LEVEL = 0.95
+DRAWS = 2000
+POWER = 0.8
+MOST_SEEDS = 1000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and its ends, in the unit of the estimate."""
+
+    estimate: float
+    lower: float
+    upper: float
+
+
+def drawn_again(blocks, rule, draws=DRAWS, seed=0):
+    """mIoUs [draws] in 0..1 of as many blocks [K, C, C + 1] drawn with replacement.
+
+    The same `seed` and K draw the same blocks, so that the mIoUs of two networks are of pairs.
+    """
+    count = len(blocks)
+    times = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), draws)
+    totals = times.astype(float) @ blocks.reshape(count, -1).astype(float)
+    return miou(totals.reshape(draws, *blocks.shape[1:]), rule)
+
+
+def of_score(evaluation, level=LEVEL) -> Interval | None:
+    """The interval of one evaluation's mIoU over its images, in 0..1; None where it is a single block.
+
+    Percentiles of the block bootstrap, set as far apart as Student's t wants for few blocks (Hesterberg 2015,
+    "expanded percentiles"; plain ones cover too little of so few).
+    """
+    blocks = evaluation.blocks()
+    if len(blocks) < 2:
+        return None
+    values = drawn_again(blocks, evaluation.rule)
+    return Interval(evaluation.miou(), *_percentiles(values, len(blocks), level))
+
+
+def of_pair(one, other, level=LEVEL) -> Interval | None:
+    """The interval of the difference of two evaluations over the images that both have seen, in 0..1.
+
+    It judges two sets of weights, not two networks: seeds are not in it. Raises ValueError where the two are not of
+    the same images by one rule.
+    """
+    check_same_images([one, other])
+    blocks = [evaluation.blocks() for evaluation in (one, other)]
+    if len(blocks[0]) < 2:
+        return None
+    first, second = (drawn_again(found, one.rule) for found in blocks)
+    return Interval(one.miou() - other.miou(), *_percentiles(first - second, len(blocks[0]), level))
+
+
+def _percentiles(values, blocks, level):
+    wide = math.sqrt(blocks / (blocks - 1)) * stdtrit(blocks - 1, (1 + level) / 2)
+    return tuple(float(value) for value in np.quantile(values, [1 - ndtr(wide), ndtr(wide)]))
+
+
+def check_same_images(evaluations):
+    """Raises ValueError where evaluations are not of the same images of the same size, classes and rule."""
+    first = evaluations[0]
+    for other in evaluations[1:]:
+        if other.rule != first.rule:
+            raise ValueError(f"One side is scored by the rule {first.rule}, the other by {other.rule}.")
+        if other.images != first.images or other.videos != first.videos:
+            raise ValueError(f"The sides are not of the same images: {len(first.images)} and {len(other.images)}.")
+        if other.counts.shape != first.counts.shape:
+            raise ValueError(f"One side has {first.counts.shape[1]} classes, the other {other.counts.shape[1]}.")
+        if (other.counts.sum((1, 2), dtype=np.int64) != first.counts.sum((1, 2), dtype=np.int64)).any():
+            raise ValueError("The sides do not count the same labelled pixels in each image.")
+
+
+# === Seeds ===
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far trainings that differ in their seed alone fall apart: a standard deviation and its degrees of freedom."""
+
+    sd: float
+    df: int
+
+
+def pooled(groups) -> Spread:
+    """The spread of seeds over all networks of a study. groups: the values of each network, one a seed.
+
+    Networks with one seed say nothing. Raises ValueError where no network has two.
+    """
+    groups = [np.asarray(group, float) for group in groups if len(group) > 1]
+    if not groups:
+        raise ValueError("No network has two seeds: how far seeds fall apart is not known.")
+    df = sum(len(group) - 1 for group in groups)
+    return Spread(math.sqrt(sum(((group - group.mean()) ** 2).sum() for group in groups) / df), df)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A network's mean mIoU less another's, over seeds, in 0..1.
+
+    seeds: how many of either side. spread: of seeds. data_sd: the standard deviation of the difference when blocks
+    of images are drawn again, seeds averaged.
+    """
+
+    estimate: float
+    seeds: tuple[int, int]
+    spread: Spread
+    data_sd: float
+
+    @property
+    def standard_error(self):
+        return math.sqrt(self.spread.sd**2 * sum(1 / n for n in self.seeds) + self.data_sd**2)
+
+    def interval(self, level=LEVEL) -> Interval:
+        """By Student's t with the degrees of freedom of the seeds' spread."""
+        half = stdtrit(self.spread.df, (1 + level) / 2) * self.standard_error
+        return Interval(self.estimate, self.estimate - half, self.estimate + half)
+
+    def p_below(self, bound) -> float:
+        """The one-sided p of the hypothesis that the true difference is at least `bound`."""
+        return float(stdtr(self.spread.df, (self.estimate - bound) / self.standard_error))
+
+
+def of_seeds(one, other, spread) -> Difference:
+    """The difference of two networks, each a list of evaluations, one a seed. Raises ValueError as `of_pair`."""
+    check_same_images([*one, *other])
+    sides = []
+    for evaluations in (one, other):
+        blocks = [evaluation.blocks() for evaluation in evaluations]
+        values = [drawn_again(found, evaluations[0].rule) for found in blocks]
+        sides.append((np.mean([evaluation.miou() for evaluation in evaluations]), np.mean(values, 0)))
+    count = len(blocks[0])
+    (first, drawn_first), (second, drawn_second) = sides
+    # Drawn blocks vary by (K - 1) / K of what they stand for.
+    data_sd = np.std(drawn_first - drawn_second) * math.sqrt(count / (count - 1)) if count > 1 else math.inf
+    return Difference(float(first - second), (len(one), len(other)), spread, float(data_sd))
+
+
+def seeds_needed(points, sd, data_sd=0.0, level=LEVEL, power=POWER) -> int | None:
+    """How many seeds a side see a difference of `points`, in the unit of `sd`, with this power.
+
+    None where no number does: the images themselves are too few.
+    """
+    for seeds in range(2, MOST_SEEDS + 1):
+        df = 2 * (seeds - 1)
+        quantiles = stdtrit(df, (1 + level) / 2) + stdtrit(df, power)
+        if quantiles * math.sqrt(2 * sd**2 / seeds + data_sd**2) <= points:
+            return seeds
+    return None
