@@ -103,6 +103,8 @@ class ModelSpec:
         authors' released graphs, 13 in the Model Garden. The paper does not say.
     resize: bilinear convention: "half_pixel" (TF2, PyTorch) or "asymmetric" (pixel corners aligned at the
         top left: what the authors' released TFLite graphs compute).
+    normalisation: the network's first layer, a key of `blocks.NORMALISATIONS`, or "none". It stands before all padding,
+        whose zeros are then ImageNet's mean colour and not grey.
     """
 
     name: str
@@ -111,6 +113,7 @@ class ModelSpec:
     endpoint_filters: int = Field(480, gt=0)
     first_dilated_block: Literal[13, 14] = 14
     resize: Literal["half_pixel", "asymmetric"] = "half_pixel"
+    normalisation: Literal["none", "imagenet", "imagenet_mean"] = "none"
 
     @model_validator(mode="after")
     def _backbone_and_head(self):
@@ -138,7 +141,7 @@ class ModelSpec:
         released: the authors' released TFLite graphs: every pyramid level has its own weights, dilation
             starts at block 14, resizes are asymmetric.
         garden: the TF2 Model Garden (official/projects/mosaic): levels share weights, dilation starts at
-            block 13, b x b bins whatever the picture's aspect, half-pixel resizes.
+            block 13, b x b bins whatever the picture's aspect, half-pixel resizes, ImageNet's normalisation.
         """
         if wiring not in ("released", "garden"):
             raise ValueError(f"Unknown wiring '{wiring}': there are 'released' and 'garden'.")
@@ -147,7 +150,14 @@ class ModelSpec:
         resize = "asymmetric" if released else "half_pixel"
         if isinstance(head, MosaicHead):
             head = replace(head, shared_levels=not released, windows="square" if released else "grid")
-        return replace(self, name=f"{self.name}-{wiring}", head=head, first_dilated_block=block, resize=resize)
+        return replace(
+            self,
+            name=f"{self.name}-{wiring}",
+            head=head,
+            first_dilated_block=block,
+            resize=resize,
+            normalisation="none" if released else "imagenet",
+        )
 
 
 def merges(text: str) -> tuple[Merge, ...]:

@@ -156,6 +156,14 @@ def test_raw_pixels_mean_the_same_as_scaled_ones(weights, calibration):
     assert conversion.HALF_A_STEP * 127.5 == 0.5
 
 
+def test_raw_pixels_of_a_network_that_normalises_mean_the_same_up_to_the_border(calibration):
+    network = models.build(specs.mosaic(bins=(1, 4)).wired("garden"), SIZE, 3, batch=1)
+    pixels = calibration[0][None].astype("float32")
+    expected = stem(network, pixels / 127.5 - 1)
+    found = stem(conversion.with_raw_pixels(folding.fold(network)), (pixels - 128) / 127.5)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+
+
 def test_the_error_profile_points_at_the_layer_that_int8_hurts(weights, calibration, tmp_path):
     """One channel of a depthwise layer is a thousand times as large as the others, which is undone behind it."""
     hurt = "mnmh.block4.project.conv"

@@ -1,16 +1,13 @@
 """Model Garden checkpoints: one of the published keys and shapes, written here with random values."""
 
+import garden_forward
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
-from mosaiclib import models
+from mosaiclib import models, specs
+from mosaiclib.cli import app
 from mosaiclib.models.pretrained import model_garden
-
-# (kernel, expanded, filters) of blocks 1 to 16, from the Model Garden's own table; the first reads 32 channels.
-BLOCKS = [
-    (3, 96, 32), (3, 64, 32), (5, 160, 64), (3, 192, 64), (3, 128, 64), (3, 192, 64), (5, 384, 128), (3, 384, 128),
-    (3, 384, 128), (3, 384, 128), (3, 768, 160), (3, 640, 160), (3, 960, 192), (5, 384, 96), (5, 384, 96), (5, 384, 96),
-]  # fmt: skip
 
 
 def published_shapes(f, with_global, classes):
@@ -27,7 +24,7 @@ def published_shapes(f, with_global, classes):
     layer = "backbone/layer_with_weights-{}/{}".format
     pair(layer(0, "_conv0/kernel"), (3, 3, 3, 32), layer(0, "_norm0"), 32)
     width = 32
-    for i, (kernel, expanded, filters) in enumerate(BLOCKS, start=1):
+    for i, (kernel, _, _, expanded, filters) in enumerate(garden_forward.BLOCKS, start=1):
         pair(layer(i, "_conv0/kernel"), (1, 1, width, expanded), layer(i, "_norm0"), expanded)
         pair(layer(i, "_conv1/depthwise_kernel"), (kernel, kernel, expanded, 1), layer(i, "_norm1"), expanded)
         pair(layer(i, "_conv2/kernel"), (1, 1, expanded, filters), layer(i, "_norm2"), filters)
@@ -68,19 +65,27 @@ def write_checkpoint(prefix, arrays):
         variables.append(variable)
     root.optimizer = tf.keras.optimizers.SGD(0.1, momentum=0.9)
     root.global_step = tf.Variable(7, dtype=tf.int64)
-    return tf.train.Checkpoint(backbone=root.backbone, neck=root.neck, head=root.head, global_step=root.global_step,
-                               optimizer=root.optimizer).write(str(prefix))  # fmt: skip
+    parts = {part: getattr(root, part) for part in ("backbone", "neck", "head") if hasattr(root, part)}
+    checkpoint = tf.train.Checkpoint(**parts, global_step=root.global_step, optimizer=root.optimizer)
+    return checkpoint.write(str(prefix))
+
+
+def random_arrays(shapes, seed):
+    """Values by which activations keep their size: kernels by their fan-in, statistics near 0 and 1."""
+    generator = np.random.default_rng(seed)
+
+    def values(key, shape):
+        if key.endswith(("gamma", "variance")):
+            return generator.uniform(0.5, 1.5, shape)
+        fan = shape[0] * shape[1] * (1 if "depthwise" in key else shape[2]) if len(shape) == 4 else 25
+        return generator.normal(0, fan**-0.5, shape)
+
+    return {key: values(key, shape).astype("f") for key, shape in shapes.items()}
 
 
 @pytest.fixture(scope="module")
 def arrays():
-    generator = np.random.default_rng(11)
-    return {
-        key: (
-            generator.uniform(0.5, 1.5, shape) if key.endswith("variance") else generator.normal(0, 0.2, shape)
-        ).astype("f")
-        for key, shape in published_shapes(32, False, 19).items()
-    }
+    return random_arrays(published_shapes(32, False, 19), 11)
 
 
 @pytest.mark.parametrize(
@@ -103,21 +108,45 @@ def test_shapes_decide_the_network(f, with_global, classes, name, entries, tmp_p
     np.testing.assert_array_equal(projection, values["neck/_encoder_projection/0/kernel"])
 
 
-def test_pictures_are_normalised_as_the_model_garden_does(arrays, tmp_path):
-    """The stem on a picture, by numpy from the checkpoint's own arrays, away from the padded border."""
-    model, _ = model_garden.read(write_checkpoint(tmp_path / "ckpt", arrays))
-    import keras
+@pytest.mark.parametrize(
+    ("f", "bins", "size"),
+    [
+        (32, (4, 8, 16), (256, 256)),
+        (64, (1, 4, 8, 16), (256, 384)),
+        (16, (4, 8, 16), (273, 401)),
+        (16, (2, 3, 5), (95, 82)),
+    ],
+)
+def test_the_whole_logits_are_the_model_gardens(f, bins, size, tmp_path):
+    values = random_arrays(published_shapes(f, 1 in bins, 19), f)
+    model, card = model_garden.read(write_checkpoint(tmp_path / "ckpt", values), bins)
+    models.save(model, tmp_path / "w", card)
+    pixels = np.random.default_rng(3).integers(0, 256, (2, *size, 3), dtype=np.uint8)
+    expected = garden_forward.logits(values, pixels, bins)
+    ours = models.load(tmp_path / "w", size).predict_on_batch(pixels.astype("float32") / 127.5 - 1)
+    assert expected.std() > 0.3 and abs(ours - expected).max() < 1e-4 * abs(expected).max()
 
-    stem = keras.Model(model.input, model.get_layer("mnmh.stem.relu").output)
-    pixels = np.random.default_rng(2).integers(0, 256, (1024, 2048, 3)).astype("float64")
-    found = np.asarray(stem.predict_on_batch((pixels / 127.5 - 1)[None].astype("f")))[0, 10, 20]
-    normalised = (pixels / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
-    place = "backbone/layer_with_weights-0"
-    y = np.einsum("hwc,hwco->o", normalised[20:23, 40:43], arrays[f"{place}/_conv0/kernel"])
-    norm = {name: arrays[f"{place}/_norm0/{name}"] for name in ("gamma", "beta", "moving_mean", "moving_variance")}
-    y = (y - norm["moving_mean"]) / np.sqrt(norm["moving_variance"] + 1e-3) * norm["gamma"] + norm["beta"]
-    np.testing.assert_allclose(found, np.maximum(y, 0), rtol=1e-3, atol=1e-4)
-    assert (found > 0).sum() > 5
+
+def test_a_backbone_alone_fills_the_backbone(arrays, tmp_path):
+    """As the published ImageNet checkpoint holds it; a wider endpoint takes all else."""
+    backbone = {key: array for key, array in arrays.items() if key.startswith("backbone/")}
+    write_checkpoint(tmp_path / "in" / "ckpt-1", backbone)
+    result = CliRunner().invoke(app, ["import", "model-garden", str(tmp_path / "in"), "--out", str(tmp_path / "w")])
+    assert result.exit_code == 0 and "head: random" in result.stdout
+    assert models.load_card(tmp_path / "w").spec.normalisation == "imagenet"
+    wider = models.build(specs.get("mnmh480-mosaic"), (256, 256), 19)
+    kept = models.initialise(wider, tmp_path / "w", "mnmh.")
+    assert {path.partition("/")[0] for path in kept if path.startswith("mnmh")} == {
+        "mnmh.endpoint.conv", "mnmh.endpoint.bn",
+    }  # fmt: skip
+    block = wider.get_layer("mnmh.block16.project.conv").kernel
+    np.testing.assert_array_equal(block, arrays["backbone/layer_with_weights-16/_conv2/kernel"])
+
+
+@pytest.mark.parametrize("bins", [(4, 8), (1, 4, 8, 16), (0, 4, 8)])
+def test_bins_that_do_not_fit_are_refused(bins, arrays, tmp_path):
+    with pytest.raises(ValueError, match="has 3 pyramid levels of more than one bin and no level of one"):
+        model_garden.read(write_checkpoint(tmp_path / "ckpt", arrays), bins)
 
 
 @pytest.mark.parametrize(

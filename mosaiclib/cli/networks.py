@@ -112,12 +112,18 @@ def import_mlperf(
 def import_model_garden(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint's prefix, its folder, or the published .tar.gz.")],
     out: Annotated[Path, typer.Option(help="The weights folder to write.")],
+    bins: Annotated[str | None, typer.Option(help="The pyramid's bins, for example 1,4,8,16.")] = None,
 ):
-    """Imports a TF2 checkpoint of the Model Garden's MOSAIC (official/projects/mosaic)."""
+    """Imports a TF2 checkpoint of the Model Garden's MOSAIC (official/projects/mosaic), or of its backbone alone."""
     from mosaiclib.models.pretrained import model_garden
 
-    model, card = model_garden.read(checkpoint)
+    if bins is not None and not all(part.isdecimal() and int(part) for part in bins.split(",")):
+        raise ValueError(f"'{bins}' are no bins: write numbers with commas between, for example 1,4,8,16.")
+    model, card = model_garden.read(checkpoint, bins and tuple(map(int, bins.split(","))))
     _keep(model, card, out)
+    for part in ("head", "bins"):
+        if part in card.provenance:
+            print(f"{part}: {card.provenance[part]}")
 
 
 @importing.command("keras-applications")

@@ -103,10 +103,12 @@ def converter(prepared, precision, calibration=(), recipe=DEFAULT):
 def with_raw_pixels(network):
     """The network for an input of (pixel - 128) / 127.5 where it took pixel / 127.5 - 1.
 
-    The half step between the two goes into the biases of the convolutions that read the picture. Where
-    something else reads it too, the network stays as it is, half a step of 255 darker.
+    The half step between the two goes into the biases of the convolutions that read the picture, or into the offset
+    of its normalisation. Where something else reads it too, the network stays as it is, half a step of 255 darker.
     """
     first = readers(network)[id(network.inputs[0])]
+    if len(first) == 1 and isinstance(first[0].operation, keras.layers.Rescaling):
+        return rebuild(network, _with_half_a_step)
     if not all(isinstance(node.operation, keras.layers.Conv2D) and node.operation.use_bias for node in first):
         return network
     weights = {}
@@ -114,6 +116,14 @@ def with_raw_pixels(network):
         kernel, bias = layer.get_weights()
         weights[layer] = [kernel, bias + HALF_A_STEP * kernel.sum((0, 1, 2))]
     return with_weights(network, weights)
+
+
+def _with_half_a_step(node, *arguments, **options):
+    layer = node.operation
+    if isinstance(layer, keras.layers.Rescaling):
+        offset = [offset + HALF_A_STEP * scale for scale, offset in zip(layer.scale, layer.offset, strict=True)]
+        layer = keras.layers.Rescaling(layer.scale, offset, name=layer.name)
+    return layer(*arguments, **options)
 
 
 def as_quantised_input(image):

@@ -10,6 +10,22 @@ from keras import layers, ops
 
 EPSILON = 1e-3
 MOMENTUM = 0.99
+# (mean, deviation) of RGB / 255 that published backbones were trained with: most of ImageNet's, and DeepLab's
+# ResNets, which only subtract a mean of 0..255.
+NORMALISATIONS = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "imagenet_mean": ((123.15 / 255, 115.90 / 255, 103.06 / 255), (1 / 255,) * 3),
+}
+
+
+def normalise_image(image, name):
+    """An image in [-1, 1] as ((image + 1) / 2 - mean) / deviation of NORMALISATIONS; as it is for "none"."""
+    if name == "none":
+        return image
+    channels = list(zip(*NORMALISATIONS[name], strict=True))
+    scale = [0.5 / deviation for _, deviation in channels]
+    offset = [(0.5 - mean) / deviation for mean, deviation in channels]
+    return layers.Rescaling(scale, offset, name="image.normalise")(image)
 
 
 def normalise(x, name, activation="relu", epsilon=EPSILON, momentum=MOMENTUM):

@@ -39,10 +39,11 @@ def build(spec, input_size, classes, output="logits", batch=None):
         raise ValueError(f"Unknown output '{output}': choose one of {', '.join(OUTPUTS)}.")
     height, width = input_size
     image = keras.Input((height, width, 3), batch_size=batch, name="image")
+    normalised = blocks.normalise_image(image, spec.normalisation)
     if spec.backbone is None:
-        x = WHOLE_NETWORKS[spec.head.kind](image, classes)
+        x = WHOLE_NETWORKS[spec.head.kind](normalised, classes)
     else:
-        x = HEADS[spec.head.kind](_backbone(image, spec), spec.head, classes, spec.resize)
+        x = HEADS[spec.head.kind](_backbone(normalised, spec), spec.head, classes, spec.resize)
     if output != "logits":
         x = blocks.resize(x, (height, width), spec.resize, "full_logits")
     if output == "probabilities":

@@ -130,6 +130,8 @@ def _count(node, readers):
         producer = source.operation._inbound_nodes[source.node_index]
         folded = isinstance(source.operation, CONVOLUTIONS) and _folded_batch_norm(producer, readers)
         return 0, 0 if folded else outputs  # a product and a sum
+    if isinstance(layer, layers.Rescaling):
+        return 0, outputs
     if isinstance(layer, layers.Add | layers.Multiply):
         return 0, 0.5 * outputs * (len(node.input_tensors) - 1)
     if isinstance(layer, POOLINGS):

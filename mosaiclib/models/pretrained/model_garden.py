@@ -1,16 +1,13 @@
 """Weights of the TF2 Model Garden's MOSAIC (official/projects/mosaic), from its object-graph checkpoints.
 
-Shapes decide what the network is: m, f, D, the number of pyramid levels, the global branch, the classes.
-The Model Garden normalises pictures with ImageNet's mean and deviation; that is folded into the first
-convolution and its batch norm, so that our network takes RGB / 127.5 - 1 like all others. Padding lies
-outside the fold, so the last row and column of the stem's output differ a little.
+Shapes decide what the network is: m, f, D, the number of pyramid levels, the global branch, the classes. A checkpoint
+with a backbone alone, as the authors published it for ImageNet, fills the backbone of MNMH + MOSAIC. The Model Garden
+normalises images with ImageNet's mean and deviation before the first padding, and so does the network that is built.
 """
 
 import tarfile
 import tempfile
 from pathlib import Path
-
-import numpy as np
 
 from mosaiclib import specs
 from mosaiclib.data.classes import CITYSCAPES
@@ -19,7 +16,6 @@ from mosaiclib.models.build import build
 from mosaiclib.models.weights import Card
 
 INPUT_SIZE = (1024, 2048)
-IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PYRAMIDS = {1: (8,), 2: (4, 8), 3: (4, 8, 16)}  # bins have no weights; these are the paper's by their number
 
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -27,26 +23,31 @@ _NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 _CLASSIFICATION_STEM = "backbone/layer_with_weights-18/"  # the 1280-wide layer that segmentation does not use
 
 
-def read(path):
+def read(path, bins=None):
     """(keras.Model with the weights of a checkpoint, output "logits"; its `Card`).
 
     path: a checkpoint's prefix, its .index file, a folder with one checkpoint, or a published .tar.gz.
+    bins: of the pyramid, where they are not the paper's for that number of levels.
+    The card's provenance says "head": "random" where the checkpoint holds a backbone alone.
     Raises ValueError that names the first variable that is missing, unknown or of another shape.
     """
     path = Path(path)
     if path.name.endswith((".tar.gz", ".tgz")):
         with tempfile.TemporaryDirectory() as folder:
             _unpack(path, folder)
-            return _import(path, _arrays(_prefix(Path(folder))))
-    return _import(path, _arrays(_prefix(path)))
+            return _import(path, _arrays(_prefix(Path(folder))), bins)
+    return _import(path, _arrays(_prefix(path)), bins)
 
 
-def _import(path, arrays):
-    spec, classes = _spec_of(path, arrays)
+def _import(path, arrays, bins):
+    backbone_alone = bool(arrays) and all(name.startswith("backbone/") for name in arrays)
+    spec, classes = _spec_of_backbone(path, arrays) if backbone_alone else _spec_of(path, arrays, bins)
     model = build(spec, INPUT_SIZE, classes)
     used = set()
     for variable in model.weights:
         layer, _, weight = variable.path.partition("/")
+        if backbone_alone and not layer.startswith("mnmh."):
+            continue
         key = _keys()[layer]
         name = f"{key}/{weight}" if weight in _NORM else key
         if name not in arrays:
@@ -58,14 +59,26 @@ def _import(path, arrays):
     unknown = sorted(set(arrays) - used)
     if unknown:
         raise ValueError(f"{path} holds '{unknown[0]}', which is no part of {spec.name} (a quantisation-aware one?).")
-    _fold_normalisation(model)
     names = CITYSCAPES if classes == len(CITYSCAPES) else tuple(f"class {i}" for i in range(classes))
     dataset = "cityscapes" if classes == len(CITYSCAPES) else "unknown"
-    return model, Card(spec, names, dataset, INPUT_SIZE, provenance={"source": "model-garden", "file": path.name})
+    provenance = {"source": "model-garden", "file": path.name}
+    if backbone_alone:
+        provenance |= {"head": "random"}
+    elif not bins:
+        provenance |= {"bins": "not in the checkpoint: the paper's for as many levels"}
+    return model, Card(spec, names, dataset, INPUT_SIZE, provenance=provenance)
 
 
-def _spec_of(path, arrays):
-    """(the spec, the number of classes) that the shapes tell."""
+def _spec_of_backbone(path, arrays):
+    try:
+        m = arrays["backbone/layer_with_weights-17/_conv0/kernel"].shape[3]
+    except (KeyError, IndexError) as error:
+        raise ValueError(f"{path} holds no MNMH backbone: {error} is missing or no kernel.") from None
+    return specs.mosaic(m=m).wired("garden"), len(CITYSCAPES)
+
+
+def _spec_of(path, arrays, bins):
+    """(the spec, the number of classes) that the shapes tell; `bins` where they are given."""
     try:
         m = arrays["backbone/layer_with_weights-17/_conv0/kernel"].shape[3]
         f = arrays["neck/_multi_kernel_group_conv/_conv_branches/0/3/kernel"].shape[3]
@@ -78,7 +91,12 @@ def _spec_of(path, arrays):
     levels = (fused - m - f * has_global) / (2 * f)
     if levels not in PYRAMIDS:
         raise ValueError(f"{path}: a projection of {fused} channels is no pyramid of 1 to 3 levels of {2 * f} filters.")
-    bins = (1,) * has_global + PYRAMIDS[int(levels)]
+    if bins and (sum(count > 1 for count in bins) != levels or (1 in bins) != has_global or min(bins) < 1):
+        raise ValueError(
+            f"{path} has {int(levels)} pyramid level{'s' if levels > 1 else ''} of more than one bin "
+            f"{'and a' if has_global else 'and no'} level of one: bins {','.join(map(str, bins))} do not fit it."
+        )
+    bins = bins or (1,) * has_global + PYRAMIDS[int(levels)]
     return specs.mosaic(m=m, f=f, d=d, bins=bins).wired("garden"), classes
 
 
@@ -113,16 +131,6 @@ def _keys():
     place = "head/_merge_stages/1/_high_res_branch"
     pair("mosaic.decoder.merge4.high", f"{place}/0/kernel", f"{place}/1")
     return keys
-
-
-def _fold_normalisation(model):
-    """(x / 2 + 1 / 2 - mean) / deviation = x * scale + shift, inside the stem: a scaled kernel, a moved mean."""
-    mean, deviation = np.array(IMAGENET_MEAN), np.array(IMAGENET_DEVIATION)
-    scale, shift = 0.5 / deviation, (0.5 - mean) / deviation
-    convolution, norm = model.get_layer("mnmh.stem.conv"), model.get_layer("mnmh.stem.bn")
-    kernel = np.asarray(convolution.kernel)
-    convolution.kernel.assign(kernel * scale[:, None])
-    norm.moving_mean.assign(np.asarray(norm.moving_mean) - np.einsum("hwio,i->o", kernel, shift))
 
 
 # === The checkpoint's files ===
