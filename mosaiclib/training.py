@@ -17,6 +17,7 @@ from keras import ops
 
 from mosaiclib import checkpoints, distribution, evaluation, losses
 from mosaiclib.batch_norms import with_stored_statistics
+from mosaiclib.data import guard
 from mosaiclib.data.augment import Augmentation
 from mosaiclib.data.pipeline import TrainingBatches, scale_input
 from mosaiclib.models.weights import read_arrays, write_arrays
@@ -29,8 +30,10 @@ CHECKPOINT, BEST = "checkpoint.h5", "best.h5"
 def train(model, dataset, recipe, folder, report=None, stop_after=None):
     """Trains `model` (output "logits", built at the crop size) on a data set and returns the learning curve.
 
-    folder, report, stop_after and what is returned: as `fit` has them, with the metric "val_miou".
+    folder, report, stop_after and what is returned: as `fit` has them, with the metric "val_miou". Raises ValueError
+    before the first step where the data could not end well (`data.guard`).
     """
+    guard.check(dataset, recipe.train_splits, recipe.validates)
     batches = batches_of(dataset, recipe)
     weights = losses.class_weights(dataset, recipe.class_balance, recipe.train_splits) if recipe.class_balance else None
     loss = partial(losses.segmentation_loss, class_weights=weights, dice=recipe.dice)

@@ -203,9 +203,9 @@ def spoil(root):
     images.write_png(root / "labels/train/cut.png", np.full(SIZE, 78, np.uint8))
     images.write_png(root / "labels/train/small.png", np.full((9, 11), 77, np.uint8))
     images.write_png(root / "labels/train/foreign.png", np.resize(np.uint8([0, 99, 77]), SIZE))
-    images.write_png(root / "labels/train/colour.png", picture)
+    images.write_png(root / "labels/train/colour.png", picture * np.uint8([1, 0, 1]))
     (root / "labels/train/unlabelled.png").rename(root / "labels/train/unlabeled.png")
-    images.write_png(root / "images/train/twice.jpeg", picture)
+    (root / "images/train/twice.jpeg").write_bytes((root / "images/train/twice.png").read_bytes())
     (root / "images/val/c.jpg").unlink()
     (root / "images/extra").mkdir()
     return [
@@ -215,7 +215,7 @@ def spoil(root):
         "labels/train/small.png is 11x9, but its picture is 53x37",
         "labels/train/small.png holds the id 77",
         "labels/train/foreign.png holds the ids 77, 99",
-        "labels/train/colour.png is not a label map: it must have one 8-bit channel",
+        "labels/train/colour.png is not a label map: its pixels are colours",
         "images/train/unlabelled.png has no label map",
         "labels/train/unlabeled.png belongs to no picture",
         "labels/train/twice.png: rename one of them",

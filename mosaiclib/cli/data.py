@@ -73,5 +73,7 @@ def verify_dataset(
         for each, count in found.pictures.items():
             unseen = found.unseen[each]
             print(f"{each}: {count} pictures" + (f"; in no label map: {', '.join(unseen)}" if unseen else ""))
+        for note in found.notes:
+            print(f"Note: {note}")
     if found.problems:
         raise typer.Exit(1)

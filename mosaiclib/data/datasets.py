@@ -13,7 +13,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from mosaiclib.data import ade20k, camvid, cityscapes, classes, folder, images, minicity_files
+from mosaiclib.data import ade20k, camvid, cityscapes, classes, folder, guard, images, listing, minicity_files
 
 IGNORE = 255
 FINGERPRINT_BYTES = 1 << 29
@@ -82,14 +82,23 @@ class Dataset:
         for image, label in samples:
             pictures[label].append(image)
         where = f" in {self.root}" if self.root else ""
-        problems = [] if samples else [f"The split '{name}' of {self.name}{where} holds no pictures."]
+        problems = (
+            [] if samples else [f"The split '{name}' of {self.name}{where} holds no pictures{self._instead(name)}."]
+        )
         for label, found in pictures.items():
             if not label.is_file():
-                problems.append(f"{found[0]} has no label map: {label} is missing.")
+                near = [path.name for path in listing.files(label.parent, "") if path.name.startswith(label.stem)]
+                there = f", and {near[0]} is there instead" if near else ""
+                problems.append(f"{found[0]} has no label map: {label} is missing{there}.")
             elif len(found) > 1:
                 problems.append(f"{' and '.join(map(str, found))} have one label map, {label}: rename one of them.")
         problems += [f"{label} belongs to no picture." for label in self.list_labels(name) if label not in pictures]
         return samples, problems
+
+    def _instead(self, split):
+        """What the pictures' folder of a folder of one's own holds in their place, and what to do with it."""
+        contents = listing.contents(self.root / "images" / split) if self.name == "folder" else ""
+        return f", but {contents}: {guard.way_out(self)} takes them" if contents else ""
 
     def split(self, name) -> list[Sample]:
         """The samples of a split, sorted. Raises ValueError where there is no such split or files do not match."""
@@ -110,11 +119,16 @@ class Dataset:
 
     def check_sizes(self, image, label, sample):
         """Raises ValueError where a label map is not of its picture's size."""
-        if image.shape[:2] != label.shape:
-            raise ValueError(
-                f"{sample.label_path} is {label.shape[1]}x{label.shape[0]}, but its picture is "
-                f"{image.shape[1]}x{image.shape[0]}."
-            )
+        self.check_size(image.shape[:2], label, sample)
+
+    def check_size(self, size, label, sample):
+        """The same for the upright picture's (height, width)."""
+        if size == label.shape:
+            return
+        text = f"{sample.label_path} is {label.shape[1]}x{label.shape[0]}, but its picture is {size[1]}x{size[0]}"
+        if size[::-1] == label.shape and images.size_and_orientation(sample.image_path)[1] > 4:
+            text += " when turned by its EXIF orientation: turn the label map too, as `mosaic data import` does"
+        raise ValueError(f"{text}.")
 
     def train_ids(self, label, path="The label map"):
         """Maps ids on disk to train ids. Raises ValueError that names all ids the data set does not have."""

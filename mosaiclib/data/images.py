@@ -1,4 +1,4 @@
-"""Reading and writing pictures and label maps. Files may be hostile: only JPEG and PNG, with a pixel limit."""
+"""Reading and writing images and label maps. Files may be hostile: few formats, with a pixel limit."""
 
 import io
 from contextlib import contextmanager
@@ -9,47 +9,125 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from mosaiclib.atomic import replacing
+from mosaiclib.data import png
 
 MAXIMUM_PIXELS = 100_000_000
+FORMATS = ("JPEG", "PNG")
+IMPORTED_FORMATS = (*FORMATS, "TIFF", "BMP", "WEBP")  # what `mosaic data import` reads and rewrites as PNG
+IMPORT = "`mosaic data import` makes ids of it"
+_ORIENTATION = 0x0112
 _MAY_TURN = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}  # what may hold an orientation
+_BITS_PER_SAMPLE = 258  # tag of TIFF
+_DARK = 64  # no value of a 16-bit image above a quarter of the range: the numbers are likely of 10, 12 or 14 bits
 
 
-def read_image(path, content=None):
-    """An RGB picture as uint8 [H, W, 3], upright by its EXIF orientation.
+def read_image(path, content=None, formats=FORMATS):
+    """An RGB image as uint8 [H, W, 3], upright by its EXIF orientation; of 16-bit channels the upper byte.
 
     content: the file's bytes, where it does not lie on this machine's disk; `path` is then what it is called.
-    Raises ValueError that names a file which is missing, too large, damaged or no JPEG or PNG.
+    Raises ValueError that names a file which is missing, too large, damaged, of another format, or whose 16-bit
+    values reach a quarter of their range at most.
     """
-    with _open(path, content) as image:
-        pixels = _decoded_by_opencv(path, image, "RGB", cv2.IMREAD_COLOR_RGB) if content is None else None
-        return np.asarray(ImageOps.exif_transpose(_loaded(image)).convert("RGB")) if pixels is None else pixels
+    with _open(path, content, formats) as (image, content):
+        first = _checked(image, content)
+        if first and (first.depth, first.colour_type) == (8, 2) and not _MAY_TURN & image.info.keys():
+            return _decoded_by_opencv(content, cv2.IMREAD_COLOR_RGB)
+        depth = first.depth if first else max(getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (8,)))
+        image = ImageOps.exif_transpose(_loaded(image))
+        if depth <= 8:
+            return np.asarray(image.convert("RGB"))
+        return _upper_byte(path, image, depth)
+
+
+def _upper_byte(path, image, depth):
+    if depth > 16 or image.mode in ("I", "F"):
+        raise ValueError(f"{path} has {depth} bits a channel: save it with 8.")
+    pixels = np.asarray(image)
+    if image.mode.startswith("I;16"):
+        pixels = np.repeat((pixels >> 8).astype(np.uint8)[..., None], 3, 2)
+    else:
+        pixels = np.asarray(image.convert("RGB"))  # Pillow has taken the upper byte
+    if pixels.max() < _DARK:
+        raise ValueError(
+            f"{path} has 16 bits a channel but no value above a quarter of that range: scale it to 8 bits and save it "
+            "again."
+        )
+    return pixels
 
 
 def read_label(path):
-    """A single-channel 8-bit label map as uint8 [H, W] (palette files give their indices). Errors as above."""
-    with _open(path) as image:
-        if image.mode not in ("L", "P"):
-            raise ValueError(
-                f"{path} is not a label map: it must have one 8-bit channel, but its mode is {image.mode}."
-            )
-        pixels = _decoded_by_opencv(path, image, "L", cv2.IMREAD_GRAYSCALE)
-        return np.asarray(_loaded(image)) if pixels is None else pixels
+    """A label map PNG as uint8 [H, W]: the grey values as stored at any depth, or a palette's indices.
+
+    Three equal channels and an opaque alpha channel are taken as one. Raises ValueError as `read_image` does, and
+    for colours, ids above 255, and an orientation in its EXIF data.
+    """
+    with _open(path, None, ("PNG",)) as (image, content):
+        first = _checked(image, content)
+        if image.getexif().get(_ORIENTATION, 1) != 1:
+            raise ValueError(f"{path} is a label map with an EXIF orientation: save it upright and without.")
+        if (first.depth, first.colour_type) == (8, 0):
+            return _decoded_by_opencv(content, cv2.IMREAD_GRAYSCALE)
+        return _ids(path, stored_values(_loaded(image), first.depth))
+
+
+def stored_values(image, depth):
+    """The numbers of a loaded image as they are stored: Pillow widens grey values of 2 and 4 bits to 8."""
+    pixels = np.asarray(image)
+    if image.mode == "1":
+        return pixels.astype(np.uint8)
+    return pixels // (255 // (2**depth - 1)) if image.mode == "L" and depth < 8 else pixels
+
+
+def _ids(path, pixels):
+    if pixels.ndim == 3:
+        colours = pixels[..., : 3 if pixels.shape[2] > 2 else 1]
+        if (colours != colours[..., :1]).any() or (pixels.shape[2] in (2, 4) and (pixels[..., -1] != 255).any()):
+            raise ValueError(f"{path} is not a label map: its pixels are colours, not one id each; {IMPORT}.")
+        pixels = colours[..., 0]
+    if pixels.max() > 255:
+        raise ValueError(f"{path} is not a label map: it holds {pixels.max()}, and ids end at 255; {IMPORT}.")
+    return pixels.astype(np.uint8)
+
+
+def size_and_orientation(path, formats=FORMATS):
+    """((height, width) as stored, EXIF orientation 1 to 8) without decoding the pixels."""
+    with _open(path, None, formats, header_only=True) as (image, _):
+        turned = image.getexif().get(_ORIENTATION, 1)
+        return (image.height, image.width), turned if turned in range(1, 9) else 1
 
 
 @contextmanager
-def _open(path, content=None):
-    """The header of a picture; what goes wrong within says which file it was."""
+def _open(path, content, formats, header_only=False):
+    """(The header of an image, its file's bytes); what goes wrong within says which file it was."""
     try:
-        with Image.open(path if content is None else io.BytesIO(content), formats=("JPEG", "PNG")) as image:
+        if content is None and not header_only:
+            if Path(path).stat().st_size > 8 * MAXIMUM_PIXELS:
+                raise ValueError(f"{path} is larger than 800 MB.")
+            content = Path(path).read_bytes()
+        with Image.open(path if content is None else io.BytesIO(content), formats=formats) as image:
             if image.width * image.height > MAXIMUM_PIXELS:
                 raise ValueError(f"{path} has {image.width}x{image.height} pixels, more than the limit of 100 million.")
-            yield image
+            yield image, content
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist.") from None
     except PermissionError:
         raise ValueError(f"{path} may not be read: ask for access, or copy it to a folder of yours.") from None
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} is not a readable JPEG or PNG picture: {error}.") from None
+    except (OSError, SyntaxError, Image.DecompressionBombError, png.Damaged) as error:
+        kinds = "PNG" if formats == ("PNG",) else "JPEG or PNG" if formats == FORMATS else "image file"
+        raise ValueError(f"{path} is not a readable {kinds}: {error}.") from None
+
+
+def _checked(image, content):
+    """The `png.Header` of a PNG whose checksums are right and whose rows are all there; None for other formats.
+
+    Raises `png.Damaged`. Decoders say nothing of either where the rest can be made up.
+    """
+    if image.format != "PNG":
+        return None
+    first = png.header(content)
+    if first.interlaced or first.depth != 8 or first.colour_type not in (0, 2) or _MAY_TURN & image.info.keys():
+        png.check_rows(content, first)  # OpenCV, which reads all others, misses no row
+    return first
 
 
 def _loaded(image):
@@ -57,19 +135,21 @@ def _loaded(image):
     return image
 
 
-def _decoded_by_opencv(path, header, mode, flag):
-    """The pixels of a plain PNG of that mode, in two thirds of the time that Pillow takes to an array; else None.
-
-    OpenCV returns nothing for a damaged PNG (of a damaged JPEG it returns a part, so those are never given to it);
-    Pillow then says what is wrong.
-    """
-    if header.format != "PNG" or header.mode != mode or _MAY_TURN & header.info.keys():
-        return None
-    return cv2.imread(str(path), flag | cv2.IMREAD_IGNORE_ORIENTATION)
+def _decoded_by_opencv(content, flag):
+    """The pixels of a plain PNG, in two thirds of the time that Pillow takes to an array."""
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flag | cv2.IMREAD_IGNORE_ORIENTATION)
+    if pixels is None:
+        raise png.Damaged("its pixel data are damaged")
+    return pixels
 
 
 def write_png(path, pixels):
-    """Writes uint8 [H, W] or RGB [H, W, 3] as PNG, complete or not at all. Raises OSError that names the file."""
+    """Writes uint8 [H, W] or RGB [H, W, 3] as PNG, complete or not at all.
+
+    Raises ValueError for a name with another ending, and OSError; each names the file.
+    """
+    if Path(path).suffix.lower() != ".png":
+        raise ValueError(f"{path} would hold a PNG image: let its name end with .png.")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
         # Not OpenCV's own writing, which does not say what went wrong.

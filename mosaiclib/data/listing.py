@@ -1,6 +1,7 @@
 """What lies in a folder, sorted by name. Hidden files (".DS_Store", "._a.png") are left out."""
 
 import os
+from collections import Counter
 from pathlib import Path
 
 from mosaiclib.data import fetch
@@ -17,6 +18,13 @@ def files(folder, endings):
 def folders(folder):
     """The folders in `folder`; none where it does not exist."""
     return [path for path, is_folder in _entries(folder) if is_folder]
+
+
+def contents(folder):
+    """What lies in a folder that seems empty, as words: "4 .tif files", "the folder scene1"; "" where nothing does."""
+    endings = Counter(path.suffix.lower() or path.name for path in files(folder, ""))
+    parts = [f"{count} {ending} file{'s' if count > 1 else ''}" for ending, count in endings.most_common(3)]
+    return " and ".join(parts + [f"the folder {path.name}" for path in folders(folder)[:1]])
 
 
 def required(root, parts, how) -> Path:
