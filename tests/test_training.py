@@ -121,7 +121,7 @@ def test_killed_while_it_writes_a_checkpoint_training_goes_on_from_the_last_one(
     [
         (np.full((72, 88), 77, np.uint8), r"_label\.png holds the id 77"),
         (np.zeros((9, 9), np.uint8), r"_label\.png is 9x9, but its picture is 88x72"),
-        (None, r"_image\.png is not a readable JPEG or PNG picture"),
+        (None, r"_image\.png is not a readable JPEG or PNG"),
     ],
 )
 def test_bad_data_ends_a_training_with_a_sentence_and_loses_nothing(label, message, tiny_dataset, tmp_path):
