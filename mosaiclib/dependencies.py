@@ -104,7 +104,7 @@ def sources(profile, run_id) -> list:
     recipe = ROOT / "recipes" / f"{profile.runs[run_id].all_parameters.get('recipe')}.yaml"
     found |= {recipe} if recipe.is_file() else set()
     if _builds(run_id) or _timed_networks(profile.runs[run_id], stage):
-        found |= {_MODELS / name for name in ("__init__.py", "build.py", "weights.py", "blocks.py")}
+        found |= {_MODELS / name for name in ("__init__.py", "build.py", "weights.py", "blocks.py", "batch_norm.py")}
         found |= _network_files(run_id, networks_of(profile, run_id))
     if stage in ("tables", "figures") or run_id == "beyond/cost_by_stage":
         found.add(_MODELS / "cost.py")

@@ -8,6 +8,8 @@ All convolutions pad like TensorFlow's "same", and no convolution before a batch
 import keras
 from keras import layers, ops
 
+from mosaiclib.models.batch_norm import BatchNormalization
+
 EPSILON = 1e-3
 MOMENTUM = 0.99
 # (mean, deviation) of RGB / 255 that published backbones were trained with: most of ImageNet's, and DeepLab's
@@ -30,7 +32,7 @@ def normalise_image(image, name):
 
 def normalise(x, name, activation="relu", epsilon=EPSILON, momentum=MOMENTUM):
     """Batch norm and activation (None: linear)."""
-    x = layers.BatchNormalization(epsilon=epsilon, momentum=momentum, name=f"{name}.bn")(x)
+    x = BatchNormalization(epsilon=epsilon, momentum=momentum, name=f"{name}.bn")(x)
     return layers.Activation(activation, name=f"{name}.{activation}")(x) if activation else x
 
 

@@ -3,6 +3,7 @@
 from keras import layers, ops
 
 from mosaiclib.models import blocks
+from mosaiclib.models.batch_norm import BatchNormalization
 
 KERNELS = (3, 5)
 
@@ -83,10 +84,10 @@ class GroupConvolution:
             self.groups.append(
                 [
                     layers.DepthwiseConv2D(kernel, padding="same", use_bias=False, name=f"{group}.depthwise.conv"),
-                    layers.BatchNormalization(epsilon=blocks.EPSILON, name=f"{group}.depthwise.bn"),
+                    BatchNormalization(epsilon=blocks.EPSILON, name=f"{group}.depthwise.bn"),
                     layers.Activation("relu", name=f"{group}.depthwise.relu"),
                     layers.Conv2D(head.encoder_filters, 1, use_bias=False, name=f"{group}.pointwise.conv"),
-                    layers.BatchNormalization(epsilon=blocks.EPSILON, name=f"{group}.pointwise.bn"),
+                    BatchNormalization(epsilon=blocks.EPSILON, name=f"{group}.pointwise.bn"),
                     layers.Activation("relu", name=f"{group}.pointwise.relu"),
                 ]
             )
