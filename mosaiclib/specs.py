@@ -105,6 +105,8 @@ class ModelSpec:
         top left: what the authors' released TFLite graphs compute).
     normalisation: the network's first layer, a key of `blocks.NORMALISATIONS`, or "none". It stands before all padding,
         whose zeros are then ImageNet's mean colour and not grey.
+    padding: of ResNet's and Xception's strided convolutions: "same" as TensorFlow pads, (0, 1) at even sizes, or
+        "symmetric" as their authors pad, (1, 1). At odd sizes, as in training on 769x769, they are one.
     """
 
     name: str
@@ -114,6 +116,7 @@ class ModelSpec:
     first_dilated_block: Literal[13, 14] = 14
     resize: Literal["half_pixel", "asymmetric"] = "half_pixel"
     normalisation: Literal["none", "imagenet", "imagenet_mean"] = "none"
+    padding: Literal["same", "symmetric"] = "same"
 
     @model_validator(mode="after")
     def _backbone_and_head(self):

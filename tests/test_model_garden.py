@@ -185,5 +185,5 @@ def test_archives_are_unpacked_and_damage_is_named(arrays, tmp_path):
     (tmp_path / "x.index").write_bytes(b"nothing")
     with pytest.raises(ValueError, match="damaged checkpoint"):
         model_garden.read(tmp_path / "x.index")
-    with pytest.raises(ValueError, match="not a TF2 checkpoint"):
+    with pytest.raises(ValueError, match="not a TensorFlow checkpoint"):
         model_garden.read(tmp_path / "missing")

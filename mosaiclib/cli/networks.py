@@ -126,6 +126,19 @@ def import_model_garden(
             print(f"{part}: {card.provenance[part]}")
 
 
+@importing.command("deeplab")
+def import_deeplab(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint's prefix, its folder, or the published .tar.gz.")],
+    out: Annotated[Path, typer.Option(help="The weights folder to write.")],
+):
+    """Starts ResNet-50, ResNet-101 or Xception-71 with MOSAIC from DeepLab's ImageNet weights (TF1)."""
+    from mosaiclib.models.pretrained import deeplab
+
+    model, card = deeplab.read(checkpoint)
+    _keep(model, card, out)
+    print("head: random")
+
+
 @importing.command("keras-applications")
 def import_keras_applications(
     name: Annotated[str, typer.Argument(help="A network on MobileNetV2 or V3, for example mnv3large-mosaic.")],

@@ -2,7 +2,7 @@
 
 Every layer is named by its place, outermost first, with dots between (Keras forbids slashes):
 `mosaic.encoder.level8.group3x3.depthwise.conv`. Weights are stored under these names.
-All convolutions pad like TensorFlow's "same", and no convolution before a batch norm has a bias.
+All convolutions pad like TensorFlow's "same" unless told otherwise, and no convolution before a batch norm has a bias.
 """
 
 import keras
@@ -36,14 +36,24 @@ def normalise(x, name, activation="relu", epsilon=EPSILON, momentum=MOMENTUM):
     return layers.Activation(activation, name=f"{name}.{activation}")(x) if activation else x
 
 
-def conv(x, filters, name, kernel=1, stride=1, dilation=1, activation="relu", groups=1, epsilon=EPSILON):
-    """Convolution, batch norm, activation. kernel: a side or a (height, width) pair."""
+def _padded(x, name, kernel, stride, padding):
+    """(x, Keras' padding): for "symmetric" a strided convolution gets (k // 2, k // 2) zeros, whatever the size."""
+    if padding == "same" or stride == 1 or kernel == 1:
+        return x, "same"
+    return layers.ZeroPadding2D(kernel // 2, name=f"{name}.pad")(x), "valid"
+
+
+def conv(
+    x, filters, name, kernel=1, stride=1, dilation=1, activation="relu", groups=1, epsilon=EPSILON, padding="same"
+):
+    """Convolution, batch norm, activation. kernel: a side or a (height, width) pair. padding: of `ModelSpec`."""
+    x, padding = _padded(x, name, kernel, stride, padding)
     x = layers.Conv2D(
         filters,
         kernel,
         strides=stride,
         dilation_rate=dilation,
-        padding="same",
+        padding=padding,
         groups=groups,
         use_bias=False,
         name=f"{name}.conv",
@@ -51,17 +61,18 @@ def conv(x, filters, name, kernel=1, stride=1, dilation=1, activation="relu", gr
     return normalise(x, name, activation, epsilon)
 
 
-def depthwise(x, name, kernel=3, stride=1, dilation=1, activation="relu", epsilon=EPSILON):
-    """Depthwise convolution, batch norm, activation."""
+def depthwise(x, name, kernel=3, stride=1, dilation=1, activation="relu", epsilon=EPSILON, padding="same"):
+    """Depthwise convolution, batch norm, activation. padding: of `ModelSpec`."""
+    x, padding = _padded(x, name, kernel, stride, padding)
     x = layers.DepthwiseConv2D(
-        kernel, strides=stride, dilation_rate=dilation, padding="same", use_bias=False, name=f"{name}.conv"
+        kernel, strides=stride, dilation_rate=dilation, padding=padding, use_bias=False, name=f"{name}.conv"
     )(x)
     return normalise(x, name, activation, epsilon)
 
 
-def separable(x, filters, name, stride=1, dilation=1, activation="relu", epsilon=EPSILON):
+def separable(x, filters, name, stride=1, dilation=1, activation="relu", epsilon=EPSILON, padding="same"):
     """A 3x3 depthwise and a 1x1 convolution, each with batch norm and activation."""
-    x = depthwise(x, f"{name}.depthwise", 3, stride, dilation, activation, epsilon)
+    x = depthwise(x, f"{name}.depthwise", 3, stride, dilation, activation, epsilon, padding)
     return conv(x, filters, f"{name}.pointwise", activation=activation, epsilon=epsilon)
 
 

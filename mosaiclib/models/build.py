@@ -65,8 +65,8 @@ def _backbone(image, spec):
         case "mobilenet_v3_large":
             return mobilenet_v3.mobilenet_v3(image, mobilenet_v3.LARGE, spec.backbone)
         case "resnet50":
-            return resnet(image, 50, spec.backbone)
+            return resnet(image, 50, spec.backbone, spec.padding)
         case "resnet101":
-            return resnet(image, 101, spec.backbone)
+            return resnet(image, 101, spec.backbone, spec.padding)
         case "xception71":
-            return xception71(image)
+            return xception71(image, padding=spec.padding)

@@ -5,14 +5,13 @@ with a backbone alone, as the authors published it for ImageNet, fills the backb
 normalises images with ImageNet's mean and deviation before the first padding, and so does the network that is built.
 """
 
-import tarfile
-import tempfile
 from pathlib import Path
 
 from mosaiclib import specs
 from mosaiclib.data.classes import CITYSCAPES
 from mosaiclib.models.backbones.mnmh import TABLE_1
 from mosaiclib.models.build import build
+from mosaiclib.models.pretrained import tf_checkpoint
 from mosaiclib.models.weights import Card
 
 INPUT_SIZE = (1024, 2048)
@@ -32,30 +31,17 @@ def read(path, bins=None):
     Raises ValueError that names the first variable that is missing, unknown or of another shape.
     """
     path = Path(path)
-    if path.name.endswith((".tar.gz", ".tgz")):
-        with tempfile.TemporaryDirectory() as folder:
-            _unpack(path, folder)
-            return _import(path, _arrays(_prefix(Path(folder))), bins)
-    return _import(path, _arrays(_prefix(path)), bins)
-
-
-def _import(path, arrays, bins):
+    arrays = {name.removesuffix(_SUFFIX): array for name, array in tf_checkpoint.arrays(path, _wanted).items()}
     backbone_alone = bool(arrays) and all(name.startswith("backbone/") for name in arrays)
     spec, classes = _spec_of_backbone(path, arrays) if backbone_alone else _spec_of(path, arrays, bins)
-    model = build(spec, INPUT_SIZE, classes)
-    used = set()
-    for variable in model.weights:
-        layer, _, weight = variable.path.partition("/")
+    model, keys = build(spec, INPUT_SIZE, classes), _keys()
+
+    def key_of(layer, weight):
         if backbone_alone and not layer.startswith("mnmh."):
-            continue
-        key = _keys()[layer]
-        name = f"{key}/{weight}" if weight in _NORM else key
-        if name not in arrays:
-            raise ValueError(f"{path} lacks '{name}', which {spec.name} needs for {layer}.")
-        if arrays[name].shape != tuple(variable.shape):
-            raise ValueError(f"{path}: '{name}' has shape {arrays[name].shape}, not {tuple(variable.shape)}.")
-        variable.assign(arrays[name])
-        used.add(name)
+            return None
+        return f"{keys[layer]}/{weight}" if weight in _NORM else keys[layer]
+
+    used = tf_checkpoint.fill(model, arrays, key_of, path, spec.name)
     unknown = sorted(set(arrays) - used)
     if unknown:
         raise ValueError(f"{path} holds '{unknown[0]}', which is no part of {spec.name} (a quantisation-aware one?).")
@@ -133,43 +119,11 @@ def _keys():
     return keys
 
 
-# === The checkpoint's files ===
-
-
-def _prefix(path):
-    if path.is_dir():
-        found = sorted(path.rglob("*.index"))
-        if len(found) != 1:
-            raise ValueError(f"{path} holds {len(found)} checkpoints: name one by its .index file.")
-        path = found[0]
-    prefix = path.with_suffix("") if path.suffix == ".index" else path
-    if not Path(f"{prefix}.index").is_file():
-        raise ValueError(f"{path} is not a TF2 checkpoint: there is no {prefix.name}.index beside it.")
-    return prefix
-
-
-def _unpack(archive, folder):
-    try:
-        with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data")
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise ValueError(f"{archive} cannot be unpacked: {' '.join(str(error).split())}.") from None
-
-
-def _arrays(prefix):
-    """{key without its suffix: array} of the network's own variables."""
-    import tensorflow as tf
-
-    try:
-        reader = tf.train.load_checkpoint(str(prefix))
-        names = [
-            name
-            for name in reader.get_variable_to_shape_map()
-            if name.startswith(("backbone/", "neck/", "head/"))
-            and name.endswith(_SUFFIX)
-            and not name.startswith(_CLASSIFICATION_STEM)
-            and ".OPTIMIZER_SLOT" not in name
-        ]
-        return {name.removesuffix(_SUFFIX): reader.get_tensor(name) for name in names}
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{prefix} is a damaged checkpoint: {' '.join(str(error).split())[:200]}") from None
+def _wanted(name):
+    """Whether a variable of a checkpoint is the network's own."""
+    return (
+        name.startswith(("backbone/", "neck/", "head/"))
+        and name.endswith(_SUFFIX)
+        and not name.startswith(_CLASSIFICATION_STEM)
+        and ".OPTIMIZER_SLOT" not in name
+    )
