@@ -1,4 +1,4 @@
-"""Verbs for data: `mosaic data list|fetch|verify`."""
+"""Verbs for data: `mosaic data list|fetch|import|verify`."""
 
 import json
 from dataclasses import asdict
@@ -46,6 +46,44 @@ def fetch_files(name: Annotated[str, typer.Argument(help="mlperf, model-garden, 
     """Fetches files, from the folder MOSAIC_MIRROR where that is set, and checks them."""
     for key in fetch.COLLECTIONS.get(name, (name,)):
         print(fetch.fetch(key, progress=True))
+
+
+@data.command("import")
+def import_masks(
+    source: Annotated[Path, typer.Argument(help="A folder of images and masks, or one annotation file.")],
+    out: Annotated[Path, typer.Option(help="The new folder.")],
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="cvat, coco, labelme, labelstudio, voc, yolo or masks; found out by default."),
+    ] = None,
+    legend: Annotated[Path | None, typer.Option(help="A file of classes, as in `crack, 255, 0, 0`.")] = None,
+    images: Annotated[Path | None, typer.Option(help="A folder of images, where they lie elsewhere.")] = None,
+    exif: Annotated[str | None, typer.Option(help="How masks of turned photographs lie: stored or upright.")] = None,
+    keep_empty: Annotated[bool, typer.Option("--keep-empty", help="Images without shapes are background.")] = False,
+    copy: Annotated[bool, typer.Option("--copy", help="Copy images, never link them.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+):
+    """Makes a folder that trains of masks from any tool, and a page that shows what was understood."""
+    from functools import partial
+
+    from tqdm import tqdm
+
+    from mosaiclib.data.annotations.convert import convert
+
+    bar = partial(tqdm, leave=False, disable=True if as_json else None)
+    result = convert(source, out, form, legend, images, exif, keep_empty, copy, bar)
+    if as_json:
+        print(json.dumps({name: value for name, value in vars(result).items() if name != "examples"}, indent=1))
+        return
+    counts = ", ".join(f"{count} {split}" for split, count in result.images.items())
+    print(f"{result.format}: {counts}; {len(result.classes)} classes: {', '.join(result.classes)}")
+    for note in result.notes:
+        print(note)
+    for what, why in result.left_out[:10]:
+        print(f"Left out: {what}: {why}")
+    if len(result.left_out) > 10:
+        print(f"Left out: {len(result.left_out) - 10} more")
+    print(f"Look at {out / 'import.html'}, then run: mosaic data verify folder --root {out}")
 
 
 @data.command("verify")

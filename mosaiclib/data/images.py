@@ -18,6 +18,9 @@ IMPORT = "`mosaic data import` makes ids of it"
 _ORIENTATION = 0x0112
 _MAY_TURN = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}  # what may hold an orientation
 _BITS_PER_SAMPLE = 258  # tag of TIFF
+_ENDINGS = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png"}
+# By orientation: whether rows, then columns, are reversed; 5 to 8 are transposed before.
+_FLIPS = {1: (0, 0), 2: (0, 1), 3: (1, 1), 4: (1, 0), 5: (0, 0), 6: (0, 1), 7: (1, 1), 8: (1, 0)}
 _DARK = 64  # no value of a 16-bit image above a quarter of the range: the numbers are likely of 10, 12 or 14 bits
 
 
@@ -32,11 +35,29 @@ def read_image(path, content=None, formats=FORMATS):
         first = _checked(image, content)
         if first and (first.depth, first.colour_type) == (8, 2) and not _MAY_TURN & image.info.keys():
             return _decoded_by_opencv(content, cv2.IMREAD_COLOR_RGB)
-        depth = first.depth if first else max(getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (8,)))
+        depth = _depth(image, first)
         image = ImageOps.exif_transpose(_loaded(image))
         if depth <= 8:
             return np.asarray(image.convert("RGB"))
         return _upper_byte(path, image, depth)
+
+
+def loaded(path, formats):
+    """(A mask as a loaded `PIL.Image`, its bits a channel). Raises ValueError as `read_label` does for what is none."""
+    with _open(path, None, formats) as (image, content):
+        first = _checked(image, content, by_opencv=False)
+        _refuse_turned(path, image)
+        return _loaded(image), _depth(image, first)
+
+
+def _depth(image, first):
+    """Bits a channel. first: the `png.Header` of a PNG."""
+    return first.depth if first else max(getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (8,)))
+
+
+def _refuse_turned(path, image):
+    if image.getexif().get(_ORIENTATION, 1) != 1:
+        raise ValueError(f"{path} is a label map with an EXIF orientation: save it upright and without.")
 
 
 def _upper_byte(path, image, depth):
@@ -63,8 +84,7 @@ def read_label(path):
     """
     with _open(path, None, ("PNG",)) as (image, content):
         first = _checked(image, content)
-        if image.getexif().get(_ORIENTATION, 1) != 1:
-            raise ValueError(f"{path} is a label map with an EXIF orientation: save it upright and without.")
+        _refuse_turned(path, image)
         if (first.depth, first.colour_type) == (8, 0):
             return _decoded_by_opencv(content, cv2.IMREAD_GRAYSCALE)
         return _ids(path, stored_values(_loaded(image), first.depth))
@@ -96,6 +116,22 @@ def size_and_orientation(path, formats=FORMATS):
         return (image.height, image.width), turned if turned in range(1, 9) else 1
 
 
+def is_kept(path, formats=FORMATS):
+    """The ending for an upright 8-bit JPEG or PNG, which needs no rewriting to be read; None for all else."""
+    with _open(path, None, formats) as (image, content):
+        first = _checked(image, content)
+        upright = image.getexif().get(_ORIENTATION, 1) == 1
+        return _ENDINGS.get(image.format) if upright and _depth(image, first) <= 8 else None
+
+
+def upright(label, orientation):
+    """A label map [H, W] that lies as its image is stored, turned as the image is by that EXIF orientation."""
+    if orientation > 4:
+        label = label.T
+    down, right = _FLIPS[orientation]
+    return np.ascontiguousarray(label[:: -1 if down else 1, :: -1 if right else 1])
+
+
 @contextmanager
 def _open(path, content, formats, header_only=False):
     """(The header of an image, its file's bytes); what goes wrong within says which file it was."""
@@ -117,7 +153,7 @@ def _open(path, content, formats, header_only=False):
         raise ValueError(f"{path} is not a readable {kinds}: {error}.") from None
 
 
-def _checked(image, content):
+def _checked(image, content, by_opencv=True):
     """The `png.Header` of a PNG whose checksums are right and whose rows are all there; None for other formats.
 
     Raises `png.Damaged`. Decoders say nothing of either where the rest can be made up.
@@ -125,7 +161,13 @@ def _checked(image, content):
     if image.format != "PNG":
         return None
     first = png.header(content)
-    if first.interlaced or first.depth != 8 or first.colour_type not in (0, 2) or _MAY_TURN & image.info.keys():
+    if (
+        not by_opencv
+        or first.interlaced
+        or first.depth != 8
+        or first.colour_type not in (0, 2)
+        or _MAY_TURN & image.info.keys()
+    ):
         png.check_rows(content, first)  # OpenCV, which reads all others, misses no row
     return first
 

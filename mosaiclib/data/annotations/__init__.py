@@ -1,0 +1,1 @@
+"""Masks as annotation tools write them: one reader a format, and the writer of the folder layout."""

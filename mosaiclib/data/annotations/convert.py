@@ -1,0 +1,248 @@
+"""Writes what a reader yields as a folder that trains: images/, labels/, classes.yaml, and a page on all of it."""
+
+import os
+import shutil
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from uuid import uuid4
+
+import cv2
+import numpy as np
+import yaml
+
+from mosaiclib.data import images
+from mosaiclib.data.annotations import detect, page, splitting
+from mosaiclib.data.annotations.form import IGNORE, Item
+from mosaiclib.data.annotations.source import split_lists
+from mosaiclib.data.classes import spread_palette
+
+EXIF = ("stored", "upright")
+_EXAMPLES, _EXAMPLE_SIDE = 12, 360
+
+
+@dataclass
+class Imported:
+    """What was written. pixels: by split and class name. examples: [(name, image, label)], small.
+
+    left_out: (what, why). rewritten: images that were turned or decoded into a PNG; the others are links or copies.
+    """
+
+    folder: str
+    format: str
+    classes: list[str]
+    palette: list[tuple[int, int, int]]
+    images: dict[str, int]
+    pixels: dict[str, dict[str, int]]
+    ignored_pixels: int
+    rewritten: int
+    notes: list[str]
+    left_out: list[tuple[str, str]]
+    examples: list = field(default_factory=list, repr=False)
+
+
+@dataclass
+class _Drawn:
+    """An item whose label map, of the reading's ids, lies at label_path. counts: pixels by id. example: both, small.
+
+    ending: of the image, where it may stay as it is; None where it must become a PNG.
+    """
+
+    item: Item
+    counts: np.ndarray
+    ending: str | None
+    label_path: Path
+    example: tuple
+
+
+def convert(source_path, out, name=None, legend=None, images_folder=None, exif=None, keep_empty=False, copy=False,
+            progress=lambda items, **_: items) -> Imported:  # fmt: skip
+    """Imports a source of any known format into the new folder `out`, which is there as a whole at the end or not.
+
+    name, legend, images_folder: as `detect.read` has them. exif: "stored" or "upright", how labels lie where images
+    are turned by their EXIF orientation and no size tells. keep_empty: images on which nothing is drawn are all
+    background. copy: copies images where hard links would serve. progress: called with the iterable of items,
+    total=their number and desc. Raises ValueError in one sentence, and OSError.
+    """
+    out = Path(out).expanduser()
+    if exif not in (None, *EXIF):
+        raise ValueError(f"Labels cannot lie '{exif}': choose stored or upright.")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"{out} exists already: name a new folder, or remove it.")
+    source, reading = detect.read(source_path, name, legend, images_folder)
+    items = _usable(reading, source, keep_empty)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f".{out.name}.{uuid4().hex[:8]}.partial")
+    try:
+        (partial / "drawn").mkdir(parents=True)
+        drawn = _draw_all(reading, items, partial / "drawn", exif, progress)
+        result = _write(reading, drawn, partial, out, copy)
+        if out.exists():
+            out.rmdir()
+        partial.rename(out)
+        return result
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _usable(reading, source, keep_empty):
+    """The items with their splits, each image once; empty ones only where they are kept."""
+    lists, seen, usable = split_lists(source), set(), []
+    for item in reading.items:
+        what = str(source.relative(item.image))
+        if item.image in seen:
+            reading.left_out.append((what, "a second annotation of an image that is there already"))
+        elif item.empty and not keep_empty:
+            reading.left_out.append((what, "nothing is drawn on it (--keep-empty takes it as background)"))
+        else:
+            seen.add(item.image)
+            split = lists.get(item.image.stem, item.split)
+            usable.append(replace(item, split=split))
+    return usable
+
+
+def _draw_all(reading, items, folder, exif, progress):
+    """Reads every image and draws its label map, uint8 PNG of the reading's ids; what fails is left out."""
+    evidence = exif or _evidence(items)
+
+    def one(numbered):
+        number, item = numbered
+        try:
+            return _draw(item, folder / f"{number}.png", evidence, len(reading.names))
+        except ValueError as error:
+            return str(error).rstrip(".")
+        except (KeyError, TypeError, AttributeError, IndexError, OverflowError):
+            return "a shape is not of the form that its format has"
+
+    drawn = []
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        results = progress(threads.map(one, enumerate(items)), total=len(items), desc="images")
+        for item, result in zip(items, results, strict=True):
+            if isinstance(result, str):
+                reading.left_out.append((item.image.name, result.replace(str(item.image), "it")))
+            else:
+                drawn.append(result)
+    if not drawn:
+        first = f": {reading.left_out[0][0]}, {reading.left_out[0][1]}" if reading.left_out else ""
+        more = f" ({len(reading.left_out) - 1} more were left out)" if len(reading.left_out) > 1 else ""
+        raise ValueError(f"Nothing could be imported as {reading.title}{first}{more}.")
+    return drawn
+
+
+def _evidence(items):
+    """How labels lie on turned images, by the first that only fits one way: "stored", "upright" or None."""
+    for item in items:
+        try:
+            stored, orientation = images.size_and_orientation(item.image, images.IMPORTED_FORMATS)
+            if orientation > 4 and stored[0] != stored[1]:
+                size = item.size or item.draw(stored[::-1]).shape
+                if size in (stored, stored[::-1]):
+                    return "stored" if size == stored else "upright"
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError):
+            continue
+    return None
+
+
+def _draw(item, path, evidence, classes):
+    stored, orientation = images.size_and_orientation(item.image, images.IMPORTED_FORMATS)
+    image = images.read_image(item.image, formats=images.IMPORTED_FORMATS)
+    upright = image.shape[:2]
+    label = item.draw(item.size or upright)
+    if label.shape not in (upright, stored):
+        raise ValueError(f"its labels are {label.shape[1]}x{label.shape[0]}, the image is {upright[1]}x{upright[0]}")
+    if orientation != 1:
+        ambiguous = upright == stored
+        if ambiguous and evidence is None and not item.upright:
+            raise ValueError("it is turned by its EXIF orientation, and no size tells whether its labels are (--exif)")
+        if label.shape != upright or (ambiguous and evidence == "stored" and not item.upright):
+            label = images.upright(label, orientation)
+    counts = np.bincount(label.ravel(), minlength=256)
+    if counts[classes:IGNORE].any():
+        raise ValueError("its labels hold ids without a class")
+    if not counts[:IGNORE].any():
+        raise ValueError("all of it is ignored")
+    images.write_png(path, label)
+    ending = images.is_kept(item.image, images.IMPORTED_FORMATS)
+    factor = min(1, _EXAMPLE_SIDE / max(upright))
+    size = tuple(max(1, round(side * factor)) for side in upright[::-1])
+    small = (cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.resize(label, size, interpolation=0))
+    return _Drawn(item, counts, ending, path, small)
+
+
+def _write(reading, drawn, partial, out, copy):
+    """Writes the folder `partial`, which will be `out`."""
+    total = sum(each.counts for each in drawn)
+    kept = [i for i in range(len(reading.names)) if total[i]]
+    if len(kept) < 2:
+        only = reading.names[kept[0]]
+        raise ValueError(f"Only one class occurs in the {len(drawn)} images, '{only}': there is nothing to learn.")
+    for i in set(range(len(reading.names))) - set(kept):
+        reading.left_out.append((f"the class '{reading.names[i]}'", "it occurs in no image that was imported"))
+    table = np.full(256, IGNORE, np.uint8)
+    table[kept] = np.arange(len(kept))
+    classes = [reading.names[i] for i in kept]
+    palette = [tuple(reading.colours[i]) for i in kept] if reading.colours else spread_palette(len(kept))
+    palette = list(palette) if len(set(palette)) == len(palette) else list(spread_palette(len(kept)))
+
+    splits, how = splitting.assign([each.item for each in drawn], [set(np.flatnonzero(d.counts[:255])) for d in drawn])
+    names, pixels, counts, rewritten = Counter(), {}, Counter(), 0
+    for each, split in zip(drawn, splits, strict=True):
+        stem = _stem(each.item, out, names, split)
+        label = table[images.read_label(each.label_path)]
+        images.write_png(partial / "labels" / split / f"{stem}.png", label)
+        rewritten += each.ending is None
+        _place(each, partial / "images" / split, stem, copy)
+        counts[split] += 1
+        row = pixels.setdefault(split, np.zeros(256, np.int64))
+        row += np.bincount(label.ravel(), minlength=256)
+    shutil.rmtree(partial / "drawn")
+    described = {"names": classes, "colours": [list(map(int, colour)) for colour in palette]}
+    (partial / "classes.yaml").write_text(yaml.safe_dump(described, allow_unicode=True, default_flow_style=None))
+    chosen = drawn[:: max(1, -(-len(drawn) // _EXAMPLES))]
+    result = Imported(
+        folder=str(out),
+        format=reading.title,
+        classes=classes,
+        palette=palette,
+        images=dict(counts),
+        pixels={split: dict(zip(classes, row[: len(kept)].tolist(), strict=True)) for split, row in pixels.items()},
+        ignored_pixels=int(sum(row[IGNORE] for row in pixels.values())),
+        rewritten=rewritten,
+        notes=[*reading.notes, how],
+        left_out=reading.left_out,
+        examples=[(each.item.image.name, each.example[0], table[each.example[1]]) for each in chosen],
+    )
+    (partial / "import.html").write_text(page.render(result), encoding="utf-8")
+    return result
+
+
+def _stem(item, out, names, split):
+    """A file name without ending, free in its split: the image's own, with a number where it is taken."""
+    stem = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in item.image.stem)[:100].lstrip(".")
+    stem = stem or "image"
+    names[split, stem.lower()] += 1
+    count = names[split, stem.lower()]
+    while count > 1 and (split, f"{stem}_{count}".lower()) in names:
+        count += 1
+    if count > 1:
+        stem = f"{stem}_{count}"
+        names[split, stem.lower()] += 1
+    return stem
+
+
+def _place(each, folder, stem, copy):
+    """Links the image into the folder, or copies it where no link can be; a rewritten one becomes an upright PNG."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if each.ending is None:
+        pixels = images.read_image(each.item.image, formats=images.IMPORTED_FORMATS)
+        images.write_png(folder / f"{stem}.png", pixels)
+        return
+    target = folder / f"{stem}{each.ending}"
+    if not copy:
+        try:
+            os.link(os.path.realpath(each.item.image), target)
+            return
+        except OSError:
+            pass
+    shutil.copyfile(each.item.image, target)
