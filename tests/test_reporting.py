@@ -192,7 +192,7 @@ def test_pages_stand_alone_and_are_accessible(full, tmp_path):
 def test_text_from_outside_is_escaped(tmp_path):
     root = tmp_path / EVIL.replace("/", "|")
     error = v4.new_output("error", ename="E", evalue=EVIL, traceback=[f"\x1b[31m{EVIL}\x1b[0m"])
-    tables = [
+    pieces = [
         figures.table([{"class": EVIL, EVIL: 1.0}], EVIL, units={EVIL: EVIL}, missing=EVIL),
         figures.measured_table([{"label": EVIL, "cells": [{"paper": 1, "note": EVIL, "command": EVIL}]}], [EVIL]),
         figures.legend([EVIL], [(0, 0, 0)]),
@@ -200,9 +200,9 @@ def test_text_from_outside_is_escaped(tmp_path):
         figures.gallery([[figures.label_map(np.zeros((5, 4), int), PALETTE, EVIL, EVIL)]], EVIL),
         figures.run_link(f"train/{EVIL.replace('/', '|')}", EVIL),
     ]  # fmt: skip
-    assert all("<script" not in table.data for table in tables), "notebooks' pictures and tables, before the page"
+    assert all("<script" not in table.data for table in pieces), "notebooks' pictures and tables, before the page"
     text = v4.new_output("display_data", data={"text/plain": EVIL})
-    nb = notebook(*map(shown, tables), printed(EVIL), printed(EVIL, "stderr"), text, error)
+    nb = notebook(*map(shown, pieces), printed(EVIL), printed(EVIL, "stderr"), text, error)
     row = EVIL.replace("/", "|")
     hostile = {"parameters": {EVIL: EVIL}, "machine": {"cpu": EVIL}, "versions": {EVIL: EVIL}, "commit": EVIL,
                "notebook": EVIL, "command": EVIL, "started": EVIL, "profile": EVIL}  # fmt: skip
