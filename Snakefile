@@ -3,8 +3,9 @@
 #   snakemake --cores 2 --resources training=1 --keep-going --config profile=quick
 from pathlib import Path
 
-from mosaiclib import dependencies, profiles, runs
-from mosaiclib.provenance import ROOT
+from mosaicbook import runs
+from mosaicbook.batch import dependencies, profiles
+from mosaicbook.runs.provenance import ROOT
 
 profile = profiles.load(config.get("profile", "quick"))
 ASKED = str(config.get("runs", "")).split() or list(profile.runs)

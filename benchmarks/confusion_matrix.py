@@ -21,7 +21,7 @@ from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as offic
 
 from mosaiclib import evaluation
 from mosaiclib.data import datasets, images
-from mosaiclib.data.cityscapes import TRAIN_IDS
+from mosaiclib.data.sets.cityscapes import TRAIN_IDS
 
 SIZE = (1024, 2048)
 IDS = np.array([4, *TRAIN_IDS], np.uint8)

@@ -24,10 +24,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mosaiclib import recipes
-from mosaiclib.data import cityscapes, datasets, images, minicity
+from mosaiclib.data import datasets, images
 from mosaiclib.data.augment import Augmentation
-from mosaiclib.data.pipeline import TrainingBatches
+from mosaiclib.data.batches import TrainingBatches
+from mosaiclib.data.sets import cityscapes, minicity
+from mosaiclib.training import recipes
 
 SIZE = (1024, 2048)
 TO_DISK = {train_id: on_disk for on_disk, train_id in cityscapes.TRAIN_IDS.items()}

@@ -19,8 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mosaiclib import models, pictures
+from mosaiclib import inference, models
 from mosaiclib.data import fetch
+from mosaiclib.data.photographs import FREE_PICTURES
 from mosaiclib.export import conversion
 from mosaiclib.models.pretrained import mlperf_tflite
 
@@ -70,7 +71,7 @@ def files(folder):
         raise SystemExit(f"{RELEASED} is not here: `mosaic data fetch mlperf` gets it.")
     paths = {name: folder / f"{name}.tflite" for name in ("plain", "rewritten", "ours")}
     if not all(path.is_file() for path in paths.values()):
-        calibration = [pictures.letterbox(free.read(), SIZE)[0] for free in pictures.FREE_PICTURES]
+        calibration = [inference.letterbox(free.read(), SIZE)[0] for free in FREE_PICTURES]
         imported, card = mlperf_tflite.read(released)
 
         def network(output):
@@ -93,7 +94,7 @@ def main():
     folder = options.out or Path(tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
     timed = {name: Timed(path) for name, path in files(folder).items()}
-    shown = [pictures.letterbox(free.read(), SIZE)[0] for free in pictures.FREE_PICTURES]
+    shown = [inference.letterbox(free.read(), SIZE)[0] for free in FREE_PICTURES]
     for turn in range(options.rounds + 2):
         for run in timed.values():
             run(shown[turn % len(shown)], counted=turn >= 2)

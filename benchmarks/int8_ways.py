@@ -20,11 +20,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mosaiclib import evaluation, models, pictures
+from mosaiclib import evaluation, inference, models
 from mosaiclib.data import datasets, images
-from mosaiclib.data.pipeline import scale_input
-from mosaiclib.export import conversion, metadata
-from mosaiclib.tflite import TFLiteSegmenter
+from mosaiclib.data.batches import scale_input
+from mosaiclib.data.photographs import FREE_PICTURES
+from mosaiclib.export import conversion
+from mosaiclib.tflite import metadata
+from mosaiclib.tflite.segmenter import TFLiteSegmenter
 
 
 @dataclass(frozen=True)
@@ -164,8 +166,8 @@ def by_quantiser(python, prepared, calibration, algorithm):
 def make(way, network, train, size, python):
     """The bytes of a way's file."""
     samples = train[way.first :: max(1, len(train) // max(1, way.pictures))][: way.pictures]
-    calibration = [pictures.letterbox(images.read_image(sample.image_path), size)[0] for sample in samples]
-    calibration = calibration or [pictures.letterbox(free.read(), size)[0] for free in pictures.FREE_PICTURES]
+    calibration = [inference.letterbox(images.read_image(sample.image_path), size)[0] for sample in samples]
+    calibration = calibration or [inference.letterbox(free.read(), size)[0] for free in FREE_PICTURES]
     if way.quantiser:
         prepared = conversion.prepare(network, "int8", calibration, replace(way.recipe, wide=True))
         return by_quantiser(python, prepared, calibration, way.quantiser)

@@ -12,14 +12,16 @@ import time
 
 import numpy as np
 
-from mosaiclib import losses, models, specs
+from mosaiclib import models
+from mosaiclib.models import catalogue
+from mosaiclib.training import losses
 
 
 def compiled(name, size, classes=19):
-    """A network with the optimizer and loss of `mosaiclib.training`, ready for train_on_batch."""
+    """A network with the optimizer and loss of `mosaiclib.training.loop`, ready for train_on_batch."""
     import keras
 
-    network = models.build(specs.get(name), size, classes)
+    network = models.build(catalogue.get(name), size, classes)
     network.compile(
         keras.optimizers.AdamW(1e-3), losses.segmentation_loss, jit_compile=keras.backend.backend() == "jax"
     )

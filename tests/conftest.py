@@ -9,7 +9,7 @@ os.environ.setdefault("MPLBACKEND", "agg")
 import numpy as np
 import pytest
 
-from mosaiclib import cli
+from mosaicbook import cli
 from mosaiclib.data import datasets, fetch, images
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from mosaiclib import distribution, training
+from mosaiclib import training
 from mosaiclib.data import datasets
+from mosaiclib.training import distribution
 
 RECIPE = training.Recipe(
     epochs=3, batch_size=4, crop=(32, 40), learning_rate=0.3, weight_decay=1e-2, warmup_steps=2, dice=0.5, ema=0.5,

@@ -2,7 +2,9 @@
 
 import json
 
-from mosaiclib.data import images, minicity, minicity_files
+from mosaiclib.data import images
+from mosaiclib.data.sets import minicity
+from mosaiclib.data.sets.minicity import files as minicity_files
 
 NETWORK, SIZE = "mnmh480-mosaic-bins1.4", (64, 128)
 DATASET = "minicity-64x128"

@@ -11,7 +11,7 @@ import time
 import urllib.request
 from contextlib import contextmanager
 
-from mosaiclib.provenance import ROOT
+from mosaicbook.runs.provenance import ROOT
 
 NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
 CHROMIUM = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",

@@ -4,7 +4,7 @@ import accessibility
 import pytest
 from test_reporting import full, plan, write_run  # noqa: F401  (full is a fixture)
 
-from mosaiclib.reporting import site
+from mosaicbook import site
 
 pytestmark = pytest.mark.skipif(
     accessibility.missing() is not None, reason=f"The pages were not checked by axe-core: {accessibility.missing()}"

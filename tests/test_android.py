@@ -9,9 +9,10 @@ import flatbuffers
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from mosaiclib import paper, runs
-from mosaiclib.latency import android, measurement, rounds
-from mosaiclib.reporting import latency_columns
+from mosaicbook import paper, runs
+from mosaicbook.paper import latency_columns
+from mosaiclib.latency import bench_log, measurement
+from mosaiclib.latency import phone as phones
 
 ADB = r'''#!{python}
 import os, pathlib, re, shutil, subprocess, sys
@@ -115,7 +116,7 @@ def test_a_phone_runs_every_configuration_in_turns_and_is_left_clean(phone, file
     graph, tool, library = files
     (phone / "hot").touch()
     log, ways = tmp_path / "log.jsonl", ("cpu1", "cpu4", "xnnpack4", "gpu", "hexagon")
-    measured = android.bench([graph], tool, ways, processes=2, runs=50, delegates=[library], log=log, pause_s=0)
+    measured = phones.bench([graph], tool, ways, processes=2, runs=50, delegates=[library], log=log, pause_s=0)
     assert [(m.kernels, m.delegate, m.threads, m.verdict, m.n) for m in measured] == [
         ("cpu1", None, 1, "none", 2), ("cpu4", None, 4, "none", 2), ("xnnpack4", "XNNPACK", 4, "full", 2),
         ("gpu", "GPU", 1, "partial 96/100", 2), ("hexagon", "Hexagon", 1, "failed", 0),
@@ -130,17 +131,17 @@ def test_a_phone_runs_every_configuration_in_turns_and_is_left_clean(phone, file
     assert measured[0].conditions["thermal_status_before"] == [0, 0]  # it waited until the phone had cooled
     assert [json.loads(line)["turn"] for line in log.read_text().splitlines()[1:]] == [0] * 6 + [1] * 5
     assert not any((phone / "tmp").iterdir()) and graph.exists()
-    assert [m.verdict for m in rounds.show(log)] == [m.verdict for m in measured]
+    assert [m.verdict for m in bench_log.show(log)] == [m.verdict for m in measured]
 
 
 def test_a_damaged_file_is_said_so_and_not_run_on_the_phone(phone, files, tmp_path):
     (tmp_path / "cut.tflite").write_bytes(files[0].read_bytes()[:40])
     log, asked = tmp_path / "log.jsonl", [tmp_path / "cut.tflite", files[0]]
-    cut, whole = measured = android.bench(asked, files[1], ["cpu1"], processes=1, log=log, pause_s=0)
+    cut, whole = measured = phones.bench(asked, files[1], ["cpu1"], processes=1, log=log, pause_s=0)
     assert (cut.verdict, whole.verdict, whole.input_size) == ("failed", "none", [48, 64])
     assert "cut.tflite is a damaged or truncated TFLite model" in cut.note
     assert (phone / "runs").read_text().splitlines() == ["run"]
-    assert android.resume(log) == measured  # nothing is left to do, and no file has changed
+    assert phones.resume(log) == measured  # nothing is left to do, and no file has changed
 
 
 def test_a_phone_that_is_unplugged_keeps_what_it_measured(phone, files, tmp_path):
@@ -148,13 +149,13 @@ def test_a_phone_that_is_unplugged_keeps_what_it_measured(phone, files, tmp_path
     (phone / "unplug_at").write_text("3")
     log = tmp_path / "log.jsonl"
     with pytest.raises(
-        android.PhoneGone, match=r"is gone: .*still in /data/local/tmp/mosaic-bench-.* The 2 runs that finished"
+        phones.PhoneGone, match=r"is gone: .*still in /data/local/tmp/mosaic-bench-.* The 2 runs that finished"
     ):
-        android.bench([graph], tool, ["cpu1", "gpu"], processes=2, log=log, pause_s=0)
-    assert [(m.kernels, m.n) for m in rounds.show(log)] == [("cpu1", 1), ("gpu", 1)]
+        phones.bench([graph], tool, ["cpu1", "gpu"], processes=2, log=log, pause_s=0)
+    assert [(m.kernels, m.n) for m in bench_log.show(log)] == [("cpu1", 1), ("gpu", 1)]
     (phone / "unplugged").unlink()
     (phone / "unplug_at").unlink()
-    assert [(m.kernels, m.n) for m in android.resume(log)] == [("cpu1", 2), ("gpu", 2)]
+    assert [(m.kernels, m.n) for m in phones.resume(log)] == [("cpu1", 2), ("gpu", 2)]
 
 
 def test_table_7_shows_what_the_phone_measured_and_how_much_of_it_the_delegate_ran(phone, files, tmp_path, monkeypatch):
@@ -162,8 +163,8 @@ def test_table_7_shows_what_the_phone_measured_and_how_much_of_it_the_delegate_r
     for side in (256, 512):
         graphs.append(tmp_path / f"mnmh448-mosaic-f64-d64_{side}x{side}_classes_int8.tflite")
         write_graph(graphs[-1], side, side)
-    android.bench(graphs, files[1], ["cpu1", "xnnpack4", "gpu", "hexagon"], processes=2, log=log, pause_s=0)
-    on_phone = measurement.as_rows(rounds.show(log))
+    phones.bench(graphs, files[1], ["cpu1", "xnnpack4", "gpu", "hexagon"], processes=2, log=log, pause_s=0)
+    on_phone = measurement.as_rows(bench_log.show(log))
     assert [row["input_size"] for row in on_phone[::4]] == [[256, 256], [512, 512]]
     for row in on_phone[:3]:
         row["mean_ms"] = 9  # faster, and not the table's size

@@ -10,7 +10,9 @@ import sys
 import pytest
 from rich.console import Console
 
-from mosaiclib import batch, history, profiles, progress, runs
+from mosaicbook import runs
+from mosaicbook.batch import profiles, progress, scheduler
+from mosaicbook.runs import history
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def plan(tmp_path, monkeypatch):
 
 
 def test_garbage_does_not_count_as_up_to_date(plan, capsys):
-    batch.discard_garbage(plan, list(plan.runs))
+    scheduler.discard_garbage(plan, list(plan.runs))
     left = [name for name in "abcd" if (runs.folder_of("p", f"data/{name}") / "result.json").exists()]
     assert left == ["a"] and not runs.folder_of("p", "data/d").exists() and not runs.folder_of("p", "figures").exists()
     told = capsys.readouterr().out

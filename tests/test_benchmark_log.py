@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from mosaiclib.latency import benchmark_log, benchmark_result
-from mosaiclib.latency.delegates import of_log
+from mosaiclib.latency.phone import tool_log, tool_result
+from mosaiclib.latency.verdicts import of_log
 
 FULL = "Explicitly applied {} delegate, and the model graph will be completely executed by the delegate."
 PARTLY = (
@@ -59,25 +59,25 @@ def written(lines, prefix="plain"):
 def test_every_prefix_gives_the_same_numbers(prefix):
     lines = run(FULL.format("GPU"), ("VERBOSE", REPLACING.format(100, 100, "TfLiteGpuDelegateV2", 1)))
     noise = "11-24 18:27:09.130  900   911 W ActivityManager: count=7 avg=1 Slow operation"
-    log = benchmark_log.parse(f"{noise}\n{written(lines, prefix)}\n{noise}")
+    log = tool_log.parse(f"{noise}\n{written(lines, prefix)}\n{noise}")
     assert (log.init_ms, log.first_ms, log.warmup.mean_ms) == (12.5, 92.113, pytest.approx(90.1115))
-    assert log.inference == benchmark_log.Stats(50, pytest.approx(88.0, rel=1e-4), 0.25, 87, 99, 88.002, 88.099)
+    assert log.inference == tool_log.Stats(50, pytest.approx(88.0, rel=1e-4), 0.25, 87, 99, 88.002, 88.099)
     assert (log.memory_mb, log.peak_memory_mb, log.failure) == (33.25, 41.5, None)
     assert of_log(log, "GPU") == "full"
 
 
 def test_numbers_in_scientific_notation_and_a_single_run():
-    log = benchmark_log.parse(written(run(us=(1500000, 1.3e6, 1240270.0), percentiles=False, memory=False)))
+    log = tool_log.parse(written(run(us=(1500000, 1.3e6, 1240270.0), percentiles=False, memory=False)))
     assert log.inference.mean_ms == pytest.approx(1240.27) and log.inference.median_ms is None
-    log = benchmark_log.parse("count=1 curr=1.24027e+06\ncount=1 curr=98765 p5=98765 median=98765 p95=98765")
+    log = tool_log.parse("count=1 curr=1.24027e+06\ncount=1 curr=98765 p5=98765 median=98765 p95=98765")
     assert (log.warmup.mean_ms, log.inference.mean_ms, log.inference.count) == (1240.27, 98.765, 1)
-    assert benchmark_log.parse("count=0\ncount=50 avg=7e3").inference.mean_ms == 7
-    assert of_log(benchmark_log.parse("count=50 first=1 curr=1 min=1 max=1 avg=1 std=0"), None) == "failed"  # warm-up
+    assert tool_log.parse("count=0\ncount=50 avg=7e3").inference.mean_ms == 7
+    assert of_log(tool_log.parse("count=50 first=1 curr=1 min=1 max=1 avg=1 std=0"), None) == "failed"  # warm-up
 
 
 @pytest.mark.parametrize("word", ["Inference", "no stats"])
 def test_the_wording_of_2019(word):
-    log = benchmark_log.parse(
+    log = tool_log.parse(
         "Applied GPU delegate, and the model graph will be partially executed w/ the delegate.\n"
         "First 60 operations will run on the GPU, and the remaining 40 on the CPU.\nNext operations are not supported\n"
         f"Average inference timings in us: Warmup: 1.5e+06, Init: 2500, {word}: 1.25e+06\n"
@@ -122,11 +122,11 @@ CREATED = "Created TensorFlow Lite XNNPACK delegate for CPU."
 )  # fmt: skip
 def test_verdicts_come_from_what_the_log_says(asked, said, expected):
     for prefix in PREFIXES:
-        assert of_log(benchmark_log.parse(written(run(*said), prefix)), asked) == expected, prefix
+        assert of_log(tool_log.parse(written(run(*said), prefix)), asked) == expected, prefix
 
 
 def test_a_hard_failure_after_all_nodes_were_delegated():
-    log = benchmark_log.parse(written([
+    log = tool_log.parse(written([
         ("INFO", "Hexagon delegate: 125 nodes delegated out of 125 nodes with 1 partitions."),
         ("ERROR", "Failed to apply Hexagon delegate."), ("ERROR", "Benchmarking failed."),
     ]))  # fmt: skip
@@ -135,16 +135,16 @@ def test_a_hard_failure_after_all_nodes_were_delegated():
 
 def test_opencl_to_opengl_and_flags_that_the_tool_does_not_know():
     said = (FULL.format("GPU"), "Initialized OpenCL-based API.", ("ERROR", "Falling back to OpenGL"))
-    assert benchmark_log.parse(written(run(*said))).backend == "OpenGL"
-    log = benchmark_log.parse(written(run(("WARN", "Unconsumed cmdline flags: --use_hexagon=true"), *said)))
+    assert tool_log.parse(written(run(*said))).backend == "OpenGL"
+    log = tool_log.parse(written(run(("WARN", "Unconsumed cmdline flags: --use_hexagon=true"), *said)))
     assert of_log(log, "Hexagon") == "failed" and "does not know --use_hexagon=true" in log.failure
-    log = benchmark_log.parse(written(run(("WARN", "Unconsumed cmdline flags: --result_file_path=/x"), *said)))
+    log = tool_log.parse(written(run(("WARN", "Unconsumed cmdline flags: --result_file_path=/x"), *said)))
     assert log.failure is None and of_log(log, "GPU") == "full"
 
 
 @pytest.mark.parametrize("prefix", ["", "INFO: [benchmark_litert_model.h:94] "])
 def test_the_tool_of_compiled_model_prints_milliseconds(prefix):
-    log = benchmark_log.parse("\n".join(prefix + line for line in (
+    log = tool_log.parse("\n".join(prefix + line for line in (
         "========== BENCHMARK RESULTS ==========", "Model initialization: 12.50 ms", "Warmup (first): 92.11 ms",
         "Warmup (avg): 90.50 ms (5 runs)", "Inference (avg): 88.25 ms (50 runs)", "Inference (min): 87.00 ms",
         "Inference (max): 99.00 ms", "Inference (std): 0.25", "Throughput: 1.2 MB/s", "Overall footprint: 33.25 MB",
@@ -152,7 +152,7 @@ def test_the_tool_of_compiled_model_prints_milliseconds(prefix):
     )))  # fmt: skip
     assert (log.init_ms, log.first_ms, log.warmup.mean_ms) == (12.5, 92.11, 90.5)
     assert (log.memory_mb, log.peak_memory_mb) == (33.25, 41.5)
-    assert log.inference == benchmark_log.Stats(50, 88.25, 0.25, 87, 99) and log.failure is None
+    assert log.inference == tool_log.Stats(50, 88.25, 0.25, 87, 99) and log.failure is None
 
 
 def test_any_text_is_read_without_an_error():
@@ -162,7 +162,7 @@ def test_any_text_is_read_without_an_error():
         broken = bytearray(lines)
         for _ in range(30):
             broken[generator.randrange(len(broken))] = generator.randrange(256)
-        benchmark_log.parse(broken.decode(errors="replace"))
+        tool_log.parse(broken.decode(errors="replace"))
 
 
 def message():
@@ -198,10 +198,10 @@ def test_the_result_file_is_read_as_protobuf_wrote_it():
     result.memory_metrics.overall_footprint_kb, result.memory_metrics.peak_mem_mb = 2**33 + 5, 41.5
     result.misc_metrics.num_runs = 300
     content = result.SerializeToString()
-    assert benchmark_result.read(content) == {
+    assert tool_result.read(content) == {
         "avg_ms": 88.25, "init_ms": 12.5, "p95_ms": 90.125, "overall_footprint_kb": 2**33 + 5, "peak_mem_mb": 41.5,
         "num_runs": 300,
     }  # fmt: skip
     for bad in (b"", content[:12], b"\xff" * 20, content[:-1], b"no protocol buffer"):
         with pytest.raises(ValueError, match="result file of the benchmark tool"):
-            benchmark_result.read(bad)
+            tool_result.read(bad)

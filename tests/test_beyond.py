@@ -6,10 +6,12 @@ import keras
 import numpy as np
 import pytest
 
-from mosaiclib import ablation, paper, specs
+from mosaicbook import paper
+from mosaicbook.beyond import confusion_browser, edges, int8_losses, stage_costs
+from mosaicbook.site.allow_list import clean, parse
+from mosaiclib.evaluation import ablation
+from mosaiclib.models import catalogue
 from mosaiclib.models.heads import mosaic
-from mosaiclib.reporting import class_browser, edges, quantised, stage_costs
-from mosaiclib.reporting.clean import clean, parse
 
 EVIL = '<script>alert("1")</script>'
 
@@ -19,7 +21,7 @@ def test_measures_of_classes_are_those_of_their_pixels():
     truth, found = generator.integers(0, 3, 500), generator.integers(0, 3, 500)
     counts = np.zeros((4, 4), int)
     np.add.at(counts, (truth, found), 1)
-    rows = class_browser.measures(counts, ["a", "b", "c", "absent"])
+    rows = confusion_browser.measures(counts, ["a", "b", "c", "absent"])
     for i, row in enumerate(rows[:3]):
         is_, said = truth == i, found == i
         assert row["iou"] == pytest.approx((is_ & said).sum() / (is_ | said).sum())
@@ -28,7 +30,7 @@ def test_measures_of_classes_are_those_of_their_pixels():
         assert dict(row["found_as"]) == pytest.approx({j: (found[is_] == j).mean() for j in range(3) if j != i})
         assert dict(row["mistaken"]) == pytest.approx({j: (truth[said] == j).mean() for j in range(3) if j != i})
     assert [rows[3][key] for key in ("iou", "recall", "precision")] == [None] * 3 and rows[3]["found_as"] == []
-    worst = class_browser.worst_confusions(counts, "abcd", most=1)[0]
+    worst = confusion_browser.worst_confusions(counts, "abcd", most=1)[0]
     assert worst["pixels"] == (counts - np.diag(np.diag(counts))).max()
 
 
@@ -36,8 +38,8 @@ def test_the_browser_leads_from_every_heading_to_a_card_and_survives_cleaning():
     counts = np.array([[8, 2, 0], [1, 9, 0], [0, 0, 0]])
     names = [EVIL, "road & sky", "absent"]
     page = parse(
-        class_browser.heat_map(counts, names, "e0", EVIL).data
-        + class_browser.cards(counts, names, [(1, 2, 3)] * 3, "e0").data
+        confusion_browser.heat_map(counts, names, "e0", EVIL).data
+        + confusion_browser.cards(counts, names, [(1, 2, 3)] * 3, "e0").data
     )
     clean(page)
     ids = [element["id"] for element in page.find_all(id=True)]
@@ -49,7 +51,7 @@ def test_the_browser_leads_from_every_heading_to_a_card_and_survives_cleaning():
 
 
 def test_a_silenced_merge_no_longer_sees_its_skip():
-    head = specs.get("mnmh480-mosaic").head
+    head = catalogue.get("mnmh480-mosaic").head
     taps = {stride: keras.Input((64 // stride, 64 // stride, 6 + stride)) for stride in (4, 8)}
     low = keras.Input((4, 4, 16))
     logits = mosaic.hybrid_decoder(low, taps, head, 5, "half_pixel", "mosaic.decoder")
@@ -72,13 +74,13 @@ def test_a_silenced_merge_no_longer_sees_its_skip():
 
 
 def test_variants_and_their_names():
-    spec = specs.get("mnmh480-mosaic")
+    spec = catalogue.get("mnmh480-mosaic")
     assert [ablation.name(spec, left_out) for left_out in ablation.variants(spec)] == [
         "all skips", "without 8-C", "without 4-S", "without any",
     ]  # fmt: skip
     assert not ablation.can("mnmh480-mosaic-noskip") and not ablation.can("enet") and not ablation.can("mine")
     with pytest.raises(ValueError, match="no MOSAIC head"):
-        ablation.strides(specs.get("enet"))
+        ablation.strides(catalogue.get("enet"))
 
 
 def test_stages_add_up_and_stand_in_their_part():
@@ -127,11 +129,11 @@ def test_the_claim_on_edges_needs_decoders_that_were_trained():
 def test_what_rounding_costs_stands_with_the_greatest_loss_first():
     file = {"precision": "int8", "miou": 0.5, "per_class_iou": {"a": 0.5, "b": 0.2, "c": None}}
     result = {"keras_miou": 0.6, "keras_per_class_iou": {"a": 0.55, "b": 0.5, "c": None}, "files": [file]}
-    assert [r["class"] for r in quantised.rows(result, "int8")] == ["b", "a"]
-    assert "10.00 points of mIoU" in quantised.sentence(result, "int8") and "by b, 30.00" in quantised.sentence(
+    assert [r["class"] for r in int8_losses.rows(result, "int8")] == ["b", "a"]
+    assert "10.00 points of mIoU" in int8_losses.sentence(result, "int8") and "by b, 30.00" in int8_losses.sentence(
         result, "int8"
     )
-    assert quantised.has(result, "int8") and not quantised.has(result, "float16")
+    assert int8_losses.has(result, "int8") and not int8_losses.has(result, "float16")
 
 
 def test_decoders_are_compared_on_pictures_of_their_own_size():

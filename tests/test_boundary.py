@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mosaiclib import boundary
+from mosaiclib.evaluation import boundary
 
 
 def by_definition(truth, prediction, classes, d):

@@ -5,14 +5,15 @@ import json
 import numpy as np
 import pytest
 
-from mosaiclib import models, specs
+from mosaiclib import models
 from mosaiclib.data import images
+from mosaiclib.models import catalogue
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights") / "w"
-    spec = specs.get("mnmh480-mosaic-bins1.4")
+    spec = catalogue.get("mnmh480-mosaic-bins1.4")
     model = models.build(spec, (64, 96), 3)
     models.save(model, folder, models.Card(spec, ("sky", "road", "car"), "tiny", (64, 96)))
     return folder

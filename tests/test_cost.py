@@ -8,8 +8,11 @@ import pytest
 from keras import layers
 from typer.testing import CliRunner
 
-from mosaiclib import madds, models, paper, specs
-from mosaiclib.cli import app
+from mosaicbook import paper
+from mosaicbook.cli import app
+from mosaicbook.paper import madds
+from mosaiclib import models
+from mosaiclib.models import catalogue
 from mosaiclib.models.cost import cost_of
 
 # Rows whose count prints as the paper's digits (Table 3 has two of them twice).
@@ -71,7 +74,7 @@ def test_a_batch_norm_that_shares_its_convolution_is_not_folded():
 
 
 def test_a_shared_layer_costs_each_time_and_has_its_parameters_once():
-    shared, own = specs.mosaic(m=448).wired("garden"), specs.mosaic(m=448)
+    shared, own = catalogue.mosaic(m=448).wired("garden"), catalogue.mosaic(m=448)
     one, three = (models.cost(spec, (256, 256), 19) for spec in (shared, own))
     assert one.conv_macs == three.conv_macs
     assert one.tflite_madds == three.tflite_madds + 256 * 256 * 3, "and the product and sum of a normalised image"
@@ -89,7 +92,7 @@ def test_a_layer_that_is_not_known_is_refused():
 
 def test_every_row_has_its_network():
     for table in paper.TABLES:
-        assert [record.spec for record in paper.records(table)] == [spec.name for spec in specs.rows(table)]
+        assert [record.spec for record in paper.records(table)] == [spec.name for spec in catalogue.rows(table)]
     assert sum(record.madds_b is not None for table in paper.TABLES for record in paper.records(table)) == 50
     for table in (1, 9):
         with pytest.raises(ValueError, match="no table"):
@@ -98,7 +101,7 @@ def test_every_row_has_its_network():
 
 def test_table_1_is_the_backbone_that_is_built():
     rows = paper.backbone_rows()[1:17]
-    model = models.build(specs.DEFAULT, (256, 256), 19)
+    model = models.build(catalogue.DEFAULT, (256, 256), 19)
     for index, row in enumerate(rows, start=1):
         convolution = model.get_layer(f"mnmh.block{index}.depthwise.conv")
         kernel = int(row["Operator"][-1])
@@ -109,7 +112,7 @@ def test_table_1_is_the_backbone_that_is_built():
 
 def test_the_released_deeplab_graph_costs_what_its_file_holds():
     """5.277303 billion MACs and 2,256,272 folded weights: counted on MLPerf's TFLite file."""
-    model = models.build(specs.get("mnv2-dlv3plus"), (512, 512), 32)
+    model = models.build(catalogue.get("mnv2-dlv3plus"), (512, 512), 32)
     found = cost_of(model)
     gammas = sum(layer.gamma.shape[0] for layer in model.layers if isinstance(layer, layers.BatchNormalization))
     assert (found.conv_macs, found.params - gammas) == (5_277_302_784, 2_256_272)

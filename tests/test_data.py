@@ -9,10 +9,11 @@ import pytest
 from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 from PIL import Image
 
-from mosaiclib.data import camvid, datasets, fetch, image_folder, images
+from mosaiclib.data import datasets, fetch, images
 from mosaiclib.data.augment import Augmentation
-from mosaiclib.data.pipeline import TrainingBatches
-from mosaiclib.plain_words import plain
+from mosaiclib.data.batches import TrainingBatches
+from mosaiclib.data.sets import camvid, image_folder
+from mosaiclib.files import plain
 
 
 def test_augmentation_never_makes_a_new_id():

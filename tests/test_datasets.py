@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mosaiclib.data import ade20k, classes, datasets, fetch, folder, images, palettes
+from mosaiclib.data import classes, datasets, fetch, images, palettes
+from mosaiclib.data.sets import ade20k, folder
 from mosaiclib.data.verify import verify
 
 # cityscapesscripts.helpers.labels, written down by name: what each id on disk means, and whether it is evaluated.

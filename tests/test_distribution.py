@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mosaiclib import distribution
-from mosaiclib.data import augment, pipeline
+from mosaiclib.data import augment, batches
+from mosaiclib.training import distribution
 
 SCRIPT = Path(__file__).with_name("distributed_training.py")
 NO_JAX = "JAX is not installed: make environment-jax"
@@ -79,11 +79,11 @@ def test_both_backends_train_on_the_same_batches(outcomes):
 
 
 def test_processes_read_a_batch_in_parts(tiny_dataset, monkeypatch):
-    whole = pipeline.TrainingBatches(tiny_dataset, ("train",), augment.Augmentation((32, 40)), 4, seed=3)[0]
+    whole = batches.TrainingBatches(tiny_dataset, ("train",), augment.Augmentation((32, 40)), 4, seed=3)[0]
     monkeypatch.setattr(distribution, "count", lambda: 4)
     monkeypatch.setattr(distribution, "process", lambda: (1, 2))
     part = distribution.part_of(4)
-    second = pipeline.TrainingBatches(tiny_dataset, ("train",), augment.Augmentation((32, 40)), 4, seed=3, part=part)[0]
+    second = batches.TrainingBatches(tiny_dataset, ("train",), augment.Augmentation((32, 40)), 4, seed=3, part=part)[0]
     assert all(np.array_equal(both[2:], half) for both, half in zip(whole, second, strict=True))
 
 

@@ -6,8 +6,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from mosaiclib import models, specs
-from mosaiclib.reporting import drawings, funnels, graphs, latency_plots, plots
+from mosaicbook.show import latency_plots, plots
+from mosaicbook.show.networks import funnels, graphs, layered
+from mosaiclib import models
+from mosaiclib.models import catalogue
 
 SIZE, CLASSES = (272, 561), 7  # maps of 17x36 at stride 16, which no number of bins divides
 PARTS = {"mosaic.encoder": 3, "mosaic.encoder.level": 4, "mosaic.decoder": 3, "mosaic.decoder.merge": 4}
@@ -21,7 +23,7 @@ MAPS = {16: (17, 36), 8: (34, 71), 4: (68, 141)}  # every stride rounds up
 
 
 def network(name, size=SIZE):
-    return models.build(specs.get(name), size, CLASSES)
+    return models.build(catalogue.get(name), size, CLASSES)
 
 
 def told(graph):
@@ -111,13 +113,13 @@ def test_no_label_lies_on_another_and_thick_lines_are_deep(name, focus):
     model = network(name, (1024, 2048))
     parts = {key: value for key, value in PARTS.items() if key.startswith(focus)}
     graph = graphs.within(graphs.read(model, parts), focus)
-    figure = drawings.layered(graph, focus)
+    figure = layered.layered(graph, focus)
     assert not _pairs_of_overlapping_texts(figure)
     inside = figure.bbox.padded(1)
     texts = [text.get_window_extent() for text in figure.axes[0].texts]
     assert all(inside.contains(*corner) for box in texts for corner in (box.min, box.max))
     deep, shallow = (pick(graph.edges, key=lambda e: e.shape[-1]) for pick in (max, min))
-    assert drawings.thickness(deep, graph) > 2 * drawings.thickness(shallow, graph)
+    assert layered.thickness(deep, graph) > 2 * layered.thickness(shallow, graph)
     plt.close(figure)
 
 

@@ -10,6 +10,7 @@ import pytest
 from mosaiclib import evaluation
 from mosaiclib.data import datasets, images
 from mosaiclib.data.classes import CITYSCAPES
+from mosaiclib.inference import KerasSegmenter
 
 
 def maps(generator, ids, shape=(37, 53), agreement=0.6):
@@ -234,10 +235,10 @@ def test_pictures_may_be_enlarged_for_the_network_and_are_scored_at_their_own_si
 
     patches = np.random.default_rng(0).permuted(np.tile([10, 120, 240], (5, 7, 1)), axis=-1).astype(np.uint8)
     image = patches.repeat(9, 0).repeat(9, 1)
-    segment = evaluation.KerasSegmenter(lambda size, output: Colours(), input_scale=1.5)
+    segment = KerasSegmenter(lambda size, output: Colours(), input_scale=1.5)
     found = segment(image)
     assert seen == [(1, 68, 94, 3)] and found.shape == image.shape[:2]
     centres = (slice(4, None, 9), slice(4, None, 9))
     np.testing.assert_array_equal(found[centres], patches.argmax(-1))
     with pytest.raises(ValueError, match="input_scale must be above 0"):
-        evaluation.KerasSegmenter(Colours, input_scale=0)
+        KerasSegmenter(Colours, input_scale=0)

@@ -8,17 +8,19 @@ import numpy as np
 import pytest
 from keras import layers
 
-from mosaiclib import explore, models, specs
-from mosaiclib.explore import designs, panel
-from mosaiclib.explore.designs import Design
-from mosaiclib.models.memory import peak_activations
+from mosaicbook import explorer
+from mosaicbook.explorer import designs, panel
+from mosaicbook.explorer.designs import Design
+from mosaiclib import models
+from mosaiclib.models import catalogue
+from mosaiclib.models.cost import peak_activations
 
 SMALL = {"input_size": (256, 320), "bins": (2, 4), "classes": 5}
 
 
 def test_a_design_of_every_row_of_the_paper_is_its_network():
     for row, design in designs.paper_designs():
-        network, given = design.spec, specs.get(row.spec)
+        network, given = design.spec, catalogue.get(row.spec)
         assert (network.backbone, network.head, network.endpoint_filters) == (
             given.backbone, given.head, given.endpoint_filters,
         )  # fmt: skip
@@ -28,10 +30,10 @@ def test_a_design_of_every_row_of_the_paper_is_its_network():
 
 
 def test_the_panel_shows_the_cost_of_what_its_knobs_say():
-    shown = explore.design(m=448, **SMALL)
+    shown = explorer.design(m=448, **SMALL)
     shown.knobs["m"].value = 456
     shown.knobs["skips"].children[2].children[1].value = "S"
-    spec = specs.mosaic(m=456, bins=(2, 4), skips="8-C, 4-S, 2-S")
+    spec = catalogue.mosaic(m=456, bins=(2, 4), skips="8-C, 4-S, 2-S")
     cost = models.cost(spec, (256, 320), 5)
     assert f"{cost.tflite_madds / 1e9:.3f} B" in shown.numbers.value
     assert f"{cost.params:,}".replace(",", "\N{NARROW NO-BREAK SPACE}") in shown.numbers.value
@@ -44,7 +46,7 @@ def test_the_panel_shows_the_cost_of_what_its_knobs_say():
 
 
 def test_an_impossible_design_says_why_at_its_knob_and_keeps_the_last_one():
-    shown = explore.design(**SMALL)
+    shown = explorer.design(**SMALL)
     before = shown.numbers.value
     shown.knobs["bins"].children[1].children[-1].value = True  # 32 bins on a map of 16x20
     assert "pyramid level of 32 bins" in shown._says["bins"].value and shown.numbers.value == before
@@ -59,7 +61,7 @@ def test_an_impossible_design_says_why_at_its_knob_and_keeps_the_last_one():
         ({"model": "enet"}, "no knob turns"),
     ):
         with pytest.raises(ValueError, match=sentence):
-            explore.design(**wrong)
+            explorer.design(**wrong)
 
 
 def test_a_burst_of_requests_is_answered_once_after_the_last():
@@ -88,7 +90,7 @@ def test_activations_at_once_are_those_of_the_fullest_call():
     # At the concatenation its inputs and its output are there; the image (144) has gone.
     assert peak_activations(network) == 192 + 240 + 432
     assert peak_activations(keras.Model(image, left)) == 144 + 192
-    spec, size = specs.mosaic(bins=(2, 4)), (256, 320)
+    spec, size = catalogue.mosaic(bins=(2, 4)), (256, 320)
     largest = max(np.prod(layer.output_shape) for layer in models.cost(spec, size, 5).layers)
     assert largest < peak_activations(models.build(spec, size, 5)) < 4 * largest
 
@@ -102,21 +104,21 @@ def runs_of_mine(tmp_path, monkeypatch):
 
 
 def test_a_run_is_looked_up_with_its_classes_and_worst_pictures(runs_of_mine):
-    shown = explore.compare("quick")
+    shown = explorer.compare("quick")
     assert repr(shown) == "explore.compare('quick', run='evaluate/minicity')"
-    cost = models.cost(specs.get(explored.NETWORK), explored.SIZE, 4).tflite_madds / 1e9
+    cost = models.cost(catalogue.get(explored.NETWORK), explored.SIZE, 4).tflite_madds / 1e9
     assert f"{cost:.3f}" in shown.table.html and shown.points.point_keys[-1] == "quick/evaluate/minicity"
     assert "00001_image, mIoU 25 %" in shown.page.value and "outside" not in shown.page.value
     assert "&lt;x&gt;" in shown.page.value and "<x>" not in shown.page.value
     shown.table.picked = "quick/export/minicity"
     assert "The disk was full." in shown.page.value and "run='export/minicity'" in repr(shown)
     with pytest.raises(ValueError, match="no run 'quick/train/other'"):
-        explore.compare("quick", run="train/other")
-    assert "no runs here yet" in explore.compare("nothing").table.html
+        explorer.compare("quick", run="train/other")
+    assert "no runs here yet" in explorer.compare("nothing").table.html
 
 
 def test_a_picture_is_seen_whole_and_a_wrong_one_leaves_the_last(runs_of_mine, tmp_path):
-    shown = explore.segment("rocket", weights="untrained")
+    shown = explorer.segment("rocket", weights="untrained")
     ids, confidence = shown.found[0]
     assert sum(entry["shares"][0] for entry in shown.viewer.legend) == pytest.approx(1, abs=0.02)
     assert (
@@ -131,9 +133,9 @@ def test_a_picture_is_seen_whole_and_a_wrong_one_leaves_the_last(runs_of_mine, t
 
 def test_a_design_is_timed_and_told(runs_of_mine):
     small = Design(m=32, bins=(2, 4), classes=3, input_size=(64, 64))
-    panel_of_it = explore.measure(small, runtimes=["ai_edge_litert"], kernels=["builtin"], processes=1, runs=1)
+    panel_of_it = explorer.measure(small, runtimes=["ai_edge_litert"], kernels=["builtin"], processes=1, runs=1)
     (found,) = panel_of_it.run()
     assert found.n == 1 and found.mean_ms > 0 and found.verdict == "none" and "Done" in panel_of_it.status.value
     assert "none" in panel_of_it.table.value and not panel_of_it.says.value
     with pytest.raises(ValueError, match="Unknown or not installed: 'nonesuch'"):
-        explore.measure(small, runtimes=["nonesuch"])
+        explorer.measure(small, runtimes=["nonesuch"])

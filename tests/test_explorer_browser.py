@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mosaiclib import paper
-from mosaiclib.data import fetch, minicity
+from mosaicbook import paper
+from mosaiclib.data import fetch
+from mosaiclib.data.sets import minicity
 
 pytestmark = [
     pytest.mark.browser,

@@ -7,14 +7,17 @@ import keras
 import numpy as np
 import pytest
 
-from mosaiclib import export, models, pictures, specs, tflite
+from mosaiclib import export, inference, models
 from mosaiclib.data import images
-from mosaiclib.export import conversion, equalisation, error_profile, folding, metadata
+from mosaiclib.data.photographs import FREE_PICTURES
+from mosaiclib.export import conversion, equalisation, error_profile, folding
+from mosaiclib.models import catalogue
 from mosaiclib.models.blocks import BilinearResize
-from mosaiclib.models.cost import calls
+from mosaiclib.models.graph import calls
 from mosaiclib.models.pretrained import mlperf_tflite
-from mosaiclib.models.pretrained.tflite_graph import TFLiteGraph
-from mosaiclib.tflite import TFLiteSegmenter
+from mosaiclib.tflite import metadata
+from mosaiclib.tflite.graph import TFLiteGraph
+from mosaiclib.tflite.segmenter import TFLiteSegmenter, resize_bilinear
 
 # The authors' R4 graph (facts of its release), without the QUANTIZE of their own quantisation.
 R4_OPERATIONS = {
@@ -28,7 +31,7 @@ SIZE = (96, 128)
 def weights(tmp_path_factory):
     """A weights folder of a small MOSAIC whose batch norms have seen random pictures."""
     folder = tmp_path_factory.mktemp("weights") / "w"
-    spec = specs.get("mnmh480-mosaic-bins1.4")
+    spec = catalogue.get("mnmh480-mosaic-bins1.4")
     model = models.build(spec, SIZE, 5)
     generator = np.random.default_rng(3)
     for layer in model.layers:
@@ -43,7 +46,7 @@ def weights(tmp_path_factory):
 @pytest.fixture(scope="module")
 def calibration():
     """Pictures without black and white, as dull ones are: the input's range may not follow them."""
-    return [pictures.letterbox(free.read(), SIZE)[0].clip(30, 200) for free in pictures.FREE_PICTURES]
+    return [inference.letterbox(free.read(), SIZE)[0].clip(30, 200) for free in FREE_PICTURES]
 
 
 def run(path, pixels):
@@ -62,9 +65,9 @@ def run(path, pixels):
 @pytest.mark.slow
 def test_the_released_network_exports_to_the_authors_operations(tmp_path, mirror_if_any):
     """Counted against the figures above; where the file itself is here, operation by operation against it."""
-    spec = specs.get("mnmh448-mosaic-f64-d64-released")
+    spec = catalogue.get("mnmh448-mosaic-f64-d64-released")
     model = models.build(spec, (512, 512), 32, output="classes", batch=1)
-    pixels = [pictures.letterbox(pictures.FREE_PICTURES[0].read(), (512, 512))[0]]
+    pixels = [inference.letterbox(FREE_PICTURES[0].read(), (512, 512))[0]]
     path = tmp_path / "r4.tflite"
     path.write_bytes(export.to_tflite(model, "int8", pixels))
     graph = TFLiteGraph(path)
@@ -109,7 +112,7 @@ def test_int8_takes_raw_pixels_and_follows_keras(weights, calibration, tmp_path)
 def test_the_default_output_is_a_class_map(weights, calibration, tmp_path):
     (file,) = export.export(weights, SIZE, tmp_path, ("float32",))
     segmenter = TFLiteSegmenter(file.path)
-    ours = pictures.keras_runner(models.load(weights, SIZE, output="classes"))
+    ours = inference.keras_runner(models.load(weights, SIZE, output="classes"))
     np.testing.assert_array_equal(segmenter.classes(calibration[0]), ours(calibration[0]))
     assert file.ops["ARG_MAX"] == 1
     with pytest.raises(ValueError, match=r"takes pictures of \(96, 128\)"):
@@ -217,19 +220,19 @@ def test_equalisation_and_bias_correction_keep_the_function_or_mend_it(weights, 
 
 def test_smaller_logits_are_resized_as_the_network_would(weights, calibration, tmp_path):
     (file,) = export.export(weights, SIZE, tmp_path, ("float32",), output="logits")
-    segmenter = tflite.TFLiteSegmenter(file.path)
+    segmenter = TFLiteSegmenter(file.path)
     assert segmenter.output(calibration[1]).shape == (24, 32, 5)
-    ours = pictures.keras_runner(models.load(weights, SIZE, output="classes"))
+    ours = inference.keras_runner(models.load(weights, SIZE, output="classes"))
     assert (segmenter.classes(calibration[1]) == ours(calibration[1])).mean() > 0.9999
     x = np.random.default_rng(2).normal(size=(5, 7, 3)).astype("float32")
     for convention in ("half_pixel", "asymmetric"):
         expected = np.asarray(BilinearResize((11, 20), convention)(x[None]))[0]
-        np.testing.assert_allclose(tflite.resize_bilinear(x, (11, 20), convention), expected, atol=1e-5)
+        np.testing.assert_allclose(resize_bilinear(x, (11, 20), convention), expected, atol=1e-5)
 
 
 def test_a_file_says_what_it_is(weights, tmp_path):
     (file,) = export.export(weights, SIZE, tmp_path, ("dynamic",))
-    about = export.read_metadata(file.path)
+    about = metadata.read_metadata(file.path)
     assert about["spec"]["name"] == "mnmh480-mosaic-bins1.4" and about["classes"][-1] == "<e>"
     assert about["input_size"] == [96, 128] and about["precision"] == "dynamic" and about["provenance"] == {"run": "x"}
     assert len(about["palette"]) == 5 and about["output"] == "classes"
@@ -238,7 +241,7 @@ def test_a_file_says_what_it_is(weights, tmp_path):
 
 def test_predict_draws_with_the_names_and_colours_of_the_file(weights, tmp_path, mosaic):
     (file,) = export.export(weights, SIZE, tmp_path, ("float32",))
-    images.write_png(tmp_path / "in.png", pictures.FREE_PICTURES[2].read())
+    images.write_png(tmp_path / "in.png", FREE_PICTURES[2].read())
     answers = []
     for source in (("--weights", weights), ("--tflite", file.path)):
         status, printed, _ = mosaic("predict", tmp_path / "in.png", "--out", tmp_path / "out.png", "--json", *source)

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from mosaiclib import export
-from mosaiclib.latency import delegates, host, rounds, worker
+from mosaiclib.latency import bench_log, host, verdicts
+from mosaiclib.latency.host import worker
 from mosaiclib.models.blocks import BilinearResize
 
 
@@ -53,7 +54,7 @@ CHAIN = (("CONV_2D", [0, 1], [2]), ("ADD", [2, 2], [3]), ("RESIZE", [3], [4]), (
 )
 def test_the_verdict_counts_what_lies_between_a_piece_s_ends(pieces, expected):
     found = worker.delegation(operations(*CHAIN, *pieces))
-    assert delegates.of_counts("XNNPACK", found["ops"], found["delegated_ops"]) == expected
+    assert verdicts.of_counts("XNNPACK", found["ops"], found["delegated_ops"]) == expected
 
 
 def test_a_bench_measures_in_processes_of_its_own(tiny_file, tmp_path):
@@ -90,9 +91,9 @@ def test_a_killed_bench_keeps_what_it_has_and_goes_on(tiny_file, tmp_path):
     process.kill()
     process.wait()
     kept = log.read_text().count("times_ms")
-    assert 1 <= kept < 4 and sum(m.n for m in rounds.show(log)) == kept
+    assert 1 <= kept < 4 and sum(m.n for m in bench_log.show(log)) == kept
     log.write_text(log.read_text() + '{"turn": 1, "fi')  # as a kill may leave it
-    assert sum(m.n for m in rounds.show(log)) == kept
+    assert sum(m.n for m in bench_log.show(log)) == kept
     first = next(line for line in log.read_text().splitlines() if "times_ms" in line)
     assert [(m.kernels, m.n) for m in host.resume(log)] == [("builtin", 2), ("xnnpack", 2)]
     assert first in log.read_text() and log.read_text().count("times_ms") == 4
@@ -195,7 +196,7 @@ def test_a_gpu_computes_what_the_cpu_does_and_one_in_software_is_called_so(softw
     def logits(kernels):
         task = {"file": str(segmenter_file), "runtime": "compiled_model", "kernels": kernels, "threads": 1, "warmup": 0,
                 "runs": 1, "output": str(tmp_path / kernels) + ".npy"}  # fmt: skip
-        subprocess.run([sys.executable, "-m", "mosaiclib.latency.worker", json.dumps(task)], capture_output=True)
+        subprocess.run([sys.executable, "-m", "mosaiclib.latency.host.worker", json.dumps(task)], capture_output=True)
         return np.load(task["output"])
 
     on_cpu, on_gpu = logits("builtin"), logits("gpu")

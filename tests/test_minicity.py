@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mosaiclib.data.minicity import scene
+from mosaiclib.data.sets.minicity import scene
 
 SIZE = (96, 192)
 

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from mosaiclib import models, specs
-from mosaiclib.models import blocks
+from mosaiclib import models
+from mosaiclib.models import blocks, catalogue
 from mosaiclib.models.heads import mosaic as head
 
 # Trainable parameters counted by hand from the paper's tables and from the official code's layers (19
@@ -45,16 +45,16 @@ def trainable(model):
 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_parameters_to_the_unit(name):
-    assert trainable(models.build(specs.get(name), (256, 256), 19)) == PARAMETERS[name]
+    assert trainable(models.build(catalogue.get(name), (256, 256), 19)) == PARAMETERS[name]
 
 
 def test_the_released_network_has_32_channels_and_its_own_weights_per_level():
-    assert trainable(models.build(specs.get("mnmh448-mosaic-f64-d64-released"), (256, 256), 32)) == 1_878_112
+    assert trainable(models.build(catalogue.get("mnmh448-mosaic-f64-d64-released"), (256, 256), 32)) == 1_878_112
 
 
 @pytest.mark.parametrize(("wiring", "dilated"), [("released", [14, 15, 16]), ("garden", [13, 14, 15, 16])])
 def test_dilation_starts_where_the_wiring_says(wiring, dilated):
-    model = models.build(specs.mosaic(m=448).wired(wiring), (256, 256), 3)
+    model = models.build(catalogue.mosaic(m=448).wired(wiring), (256, 256), 3)
     rates = {
         layer.name: layer.dilation_rate for layer in model.layers if isinstance(layer, keras.layers.DepthwiseConv2D)
     }
@@ -63,7 +63,7 @@ def test_dilation_starts_where_the_wiring_says(wiring, dilated):
 
 @pytest.mark.parametrize(("height", "width"), [(769, 769), (360, 480), (257, 511)])
 def test_odd_sizes_build_and_run(height, width):
-    model = models.build(specs.DEFAULT, (height, width), 5)
+    model = models.build(catalogue.DEFAULT, (height, width), 5)
     logits = model(np.random.default_rng(0).uniform(-1, 1, (1, height, width, 3)).astype("float32"))
     assert logits.shape == (1, math.ceil(height / 4), math.ceil(width / 4), 5)
     assert np.isfinite(np.asarray(logits)).all()
@@ -85,11 +85,11 @@ def test_square_windows_give_twice_the_bins_on_a_wide_picture():
 
 def test_a_picture_smaller_than_the_bins_is_refused():
     with pytest.raises(ValueError, match="at least 256x256 pixels"):
-        models.build(specs.DEFAULT, (240, 512), 19)
+        models.build(catalogue.DEFAULT, (240, 512), 19)
 
 
 def test_shared_levels_share_every_weight():
-    shared = models.build(specs.mosaic().wired("garden"), (256, 256), 19)
+    shared = models.build(catalogue.mosaic().wired("garden"), (256, 256), 19)
     names = [layer.name for layer in shared.layers if "group3x3" in layer.name]
     assert len([name for name in names if name.endswith("depthwise.conv")]) == 1
 
@@ -115,7 +115,7 @@ def test_bilinear_resize_against_its_definition(convention, size, target):
 
 
 def test_weights_come_back_at_another_size(tmp_path):
-    spec = specs.mosaic(m=448, f=16, d=16, bins=(1, 4), skips="8-S, 4-C")
+    spec = catalogue.mosaic(m=448, f=16, d=16, bins=(1, 4), skips="8-S, 4-C")
     model = models.build(spec, (128, 128), 3, output="full_logits")
     for variable in model.weights:
         variable.assign(variable + np.random.default_rng(2).uniform(0, 0.1, variable.shape))
@@ -127,7 +127,7 @@ def test_weights_come_back_at_another_size(tmp_path):
 
 
 def test_a_damaged_weights_folder_is_refused_in_one_sentence(tmp_path):
-    spec = specs.mosaic(f=16, d=16, bins=(1, 4))
+    spec = catalogue.mosaic(f=16, d=16, bins=(1, 4))
     model = models.build(spec, (128, 128), 3)
     models.save(model, tmp_path / "w", models.Card(spec, ("a", "b", "c"), "tiny", (128, 128)))
     card = (tmp_path / "w" / "spec.json").read_text()
@@ -144,11 +144,11 @@ def test_a_damaged_weights_folder_is_refused_in_one_sentence(tmp_path):
 
 def test_an_unknown_name_suggests_the_nearest():
     with pytest.raises(ValueError, match="Did you mean mnmh480-mosaic"):
-        specs.get("mnmh480-mosiac")
+        catalogue.get("mnmh480-mosiac")
 
 
 def test_a_network_can_start_from_the_backbone_of_another(tmp_path):
-    spec = specs.get("mnmh448-mdl")
+    spec = catalogue.get("mnmh448-mdl")
     source = models.build(spec, (64, 80), 3)
     models.save(source, tmp_path / "W", models.Card(spec, ("a", "b", "c"), "none", (64, 80)))
     model = models.build(spec, (64, 80), 3)

@@ -6,10 +6,12 @@ import keras
 import numpy as np
 import pytest
 
-from mosaiclib import export, models, specs
+from mosaiclib import export, models
+from mosaiclib.models import catalogue
 from mosaiclib.models.heads.lraspp import lraspp
 from mosaiclib.models.pretrained import keras_applications
-from mosaiclib.models.pretrained.tflite_graph import TFLiteGraph
+from mosaiclib.models.spec import LRASPPHead
+from mosaiclib.tflite.graph import TFLiteGraph
 
 # Trainable parameters at 19 classes, counted by hand from published layer lists, and of the backbone alone.
 PARAMETERS = {
@@ -57,15 +59,15 @@ NATIVE = set().union(*(operations for _, operations, _ in STRUCTURES.values()))
 
 def crop_of(name):
     """The smallest square that a network's bins can take, or an odd size where there are none."""
-    head = specs.get(name).head
+    head = catalogue.get(name).head
     return (16 * max(head.bins),) * 2 if head.kind == "mosaic" else (72, 88)
 
 
 # Every other name that is not a whole network (those: test_segmenters.py): the same structures at other widths.
 WIDTHS = {
     name: (crop_of(name), None, True)
-    for name in specs.names()
-    if name not in STRUCTURES and specs.get(name).backbone is not None
+    for name in catalogue.names()
+    if name not in STRUCTURES and catalogue.get(name).backbone is not None
 }
 
 
@@ -87,20 +89,20 @@ def randomise_batch_norms(model, generator):
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if "101" in n else ()) for n in PARAMETERS])
 def test_parameters_to_the_unit(name):
-    spec = specs.get(name)
+    spec = catalogue.get(name)
     model = models.build(spec, (256, 256), 19)
     assert (trainable(model), trainable(model, spec.backbone)) == PARAMETERS[name]
 
 
 @pytest.mark.parametrize("name", DILATED)
 def test_dilation_stands_only_where_a_stride_was_removed(name):
-    model = models.build(specs.get(name), (256, 256), 3)
+    model = models.build(catalogue.get(name), (256, 256), 3)
     convolutions = [
         layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D)
     ]
     rates = {layer.name: layer.dilation_rate[0] for layer in convolutions}
     assert {layer: rate for layer, rate in rates.items() if rate > 1} == DILATED[name]
-    backbone = [layer for layer in convolutions if layer.name.startswith(specs.get(name).backbone)]
+    backbone = [layer for layer in convolutions if layer.name.startswith(catalogue.get(name).backbone)]
     maps = [layer.output.shape[1] for layer in backbone if layer.output.shape[1] > 1]  # 1: squeeze-and-excitation
     assert 256 // min(maps) == 16
 
@@ -111,7 +113,7 @@ def test_dilation_stands_only_where_a_stride_was_removed(name):
 def test_lraspp_pools_in_wide_windows(size, grid):
     """Grids of 1024x2048, 769x769, 512x512 and 1025x2049 pictures."""
     coarse, fine = keras.Input((*size, 5)), keras.Input((2 * size[0], 2 * size[1], 4))
-    model = keras.Model([coarse, fine], lraspp({16: coarse, 8: fine}, specs.LRASPPHead(filters=6), 3))
+    model = keras.Model([coarse, fine], lraspp({16: coarse, 8: fine}, LRASPPHead(filters=6), 3))
     assert model.get_layer("lraspp.gate").output.shape == (None, *grid, 6)
     assert model.output_shape == (None, 2 * size[0], 2 * size[1], 3)
 
@@ -120,7 +122,7 @@ def test_lraspp_against_its_formula():
     """A map of one window, so that the gate is one number a channel; written again with numpy."""
     generator = np.random.default_rng(4)
     coarse, fine = keras.Input((3, 5, 7)), keras.Input((3, 5, 4))
-    model = keras.Model([coarse, fine], lraspp({16: coarse, 4: fine}, specs.LRASPPHead(filters=6, skip_stride=4), 3))
+    model = keras.Model([coarse, fine], lraspp({16: coarse, 4: fine}, LRASPPHead(filters=6, skip_stride=4), 3))
     for variable in model.weights:
         variable.assign(generator.uniform(0.2, 1, variable.shape) * generator.choice([-1, 1], variable.shape) ** (
             "variance" not in variable.path
@@ -151,7 +153,7 @@ def test_lraspp_against_its_formula():
 )  # fmt: skip
 def test_backbones_are_those_of_keras_applications(name, ours, theirs, last_filled):
     """Random weights are moved across; the outputs agree up to where segmentation changes the network."""
-    spec, size, generator = specs.get(name), (64, 96), np.random.default_rng(6)
+    spec, size, generator = catalogue.get(name), (64, 96), np.random.default_rng(6)
     source = keras_applications.application(spec.backbone, input_size=size)
     randomise_batch_norms(source, generator)
     model = models.build(spec, size, 3)
@@ -184,7 +186,7 @@ def trained(request):
     size, _, _ = (STRUCTURES | WIDTHS)[name]
     keras.utils.set_random_seed(8)
     generator = np.random.default_rng(8)
-    model = models.build(specs.get(name), size, 5, batch=1)
+    model = models.build(catalogue.get(name), size, 5, batch=1)
     image = generator.uniform(-1, 1, (1, *size, 3)).astype("float32")
     label = generator.integers(0, 5, model.output.shape[:3])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

@@ -8,9 +8,13 @@ import nbformat
 import numpy as np
 import pytest
 
-from mosaiclib import execution, parameters, profiles, runs
-from mosaiclib.data import images, minicity, minicity_files
-from mosaiclib.provenance import ROOT
+from mosaicbook import runs
+from mosaicbook.batch import execution, profiles
+from mosaicbook.runs import parameters
+from mosaicbook.runs.provenance import ROOT
+from mosaiclib.data import images
+from mosaiclib.data.sets import minicity
+from mosaiclib.data.sets.minicity import files as minicity_files
 
 NOTEBOOKS = sorted((ROOT / "notebooks").rglob("[a-z0-9]*.ipynb"))
 PROFILE = """

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from mosaiclib import paper, runs
-from mosaiclib.reporting import backbone_table, claims, measured, paper_table, tables
+from mosaicbook import paper, runs
+from mosaicbook.paper import backbone_table, claims, comparison, results_table
+from mosaicbook.show import tables
 
 
 def result(table, values):
@@ -14,8 +15,8 @@ def result(table, values):
     for record in paper.records(table):
         ours, data = values.get(record.spec, (None, "")) if isinstance(values.get(record.spec), tuple) else (
             values.get(record.spec), "cityscapes val")  # fmt: skip
-        rows.append({"label": record.label, "cells": [measured.cell(record.miou_percent, ours, "%", data=data)]})
-    return measured.table(["mIoU"], rows)
+        rows.append({"label": record.label, "cells": [comparison.cell(record.miou_percent, ours, "%", data=data)]})
+    return comparison.table(["mIoU"], rows)
 
 
 def verdicts(table, values):
@@ -53,9 +54,9 @@ def test_every_claim_compares_rows_that_the_table_has(table):
 
 def test_a_difference_is_marked_by_its_tolerance_and_not_taken_across_data_sets():
     cells = [
-        measured.cell(60.0, 60.5, tolerance=0.5),
-        measured.cell(60.0, 60.6, tolerance=0.5),
-        measured.cell(60.0, 90.0, tolerance=0.5, other_data=True),
+        comparison.cell(60.0, 60.5, tolerance=0.5),
+        comparison.cell(60.0, 60.6, tolerance=0.5),
+        comparison.cell(60.0, 90.0, tolerance=0.5, other_data=True),
     ]
     assert [cell["within"] for cell in cells] == [True, False, None]
     assert [cell["difference"] for cell in cells] == [0.5, 0.6, None]
@@ -72,7 +73,7 @@ def test_what_ran_fills_its_row_and_the_rest_says_what_would(tmp_path, monkeypat
              "rule": "cityscapes", "n_images": 3, "miou": 0.5}  # fmt: skip
     runs.write_json(folder / "result.json", found)
     runs.write_json(folder / "run.json", {"status": "done"})
-    record = paper_table.beside_the_paper(4, "p", "tables/table_4")
+    record = results_table.beside_the_paper(4, "p", "tables/table_4")
     cells = {r["label"]: dict(zip(record["columns"], r["cells"], strict=True)) for r in record["rows"]}
     ran = cells["#Pyramid Levels 2, #Bins [4,8], GC Y"]["mIoU"]
     assert (ran["ours"], ran["difference"], ran["run"], ran["other_data"]) == (50.0, None, "evaluate/a", True)

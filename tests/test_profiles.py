@@ -11,8 +11,10 @@ import time
 import pytest
 import yaml
 
-from mosaiclib import dependencies, paper, profiles, specs, waiting
-from mosaiclib.provenance import ROOT
+from mosaicbook import paper
+from mosaicbook.batch import dependencies, profiles, waiting
+from mosaicbook.runs.provenance import ROOT
+from mosaiclib.models import catalogue
 
 DECODER = "models/heads/mosaic.py"
 
@@ -58,10 +60,10 @@ def test_only_networks_with_a_part_depend_on_its_file():
         depending_on(plan, "models/segmenters/erfnet.py") - {"figures/figure_2"}
     )
     # ICNet pools with the MOSAIC head's own function.
-    whole = specs.get("icnet")
+    whole = catalogue.get("icnet")
     assert ROOT / "mosaiclib" / DECODER in dependencies._modules(whole)
-    assert ROOT / "mosaiclib" / DECODER not in dependencies._modules(specs.get("enet"))
-    for spec in map(specs.get, specs.names()):
+    assert ROOT / "mosaiclib" / DECODER not in dependencies._modules(catalogue.get("enet"))
+    for spec in map(catalogue.get, catalogue.names()):
         files = {path.parent.name for path in dependencies._modules(spec)}
         assert files <= {"backbones", "heads", "segmenters", "models"}
         assert ("backbones" in files) == (spec.backbone is not None)
@@ -79,7 +81,7 @@ def test_a_network_s_own_spec_is_a_setting_of_its_runs(monkeypatch):
     plan = profiles.load("quick")
     before = {run_id: dependencies.settings(plan, run_id) for run_id in plan.runs}
     name = plan.runs["train/minicity"].parameters["model"]
-    monkeypatch.setitem(specs._BY_NAME, name, specs.mosaic(d=65))
+    monkeypatch.setitem(catalogue._BY_NAME, name, catalogue.mosaic(d=65))
     changed = {run_id for run_id in plan.runs if dependencies.settings(plan, run_id) != before[run_id]}
     tables = {f"tables/table_{t}" for t in paper.TABLES if name in {record.spec for record in paper.records(t)}}
     assert changed == {"train/minicity", "evaluate/minicity", "export/minicity", "beyond/edges"} | tables
@@ -117,7 +119,7 @@ def test_snakemake_reruns_what_depends_on_a_changed_line_and_nothing_else(tmp_pa
     for path in copy.rglob("result.json"):
         os.utime(path, (later, later))
     assert out_of_date("README.md") == {}
-    assert out_of_date("mosaiclib/reporting/site.py") == {}
+    assert out_of_date("mosaicbook/site/index.py") == {}
     time.sleep(max(0, later + 0.1 - time.time()))
     found = out_of_date(f"mosaiclib/{DECODER}")
     assert list(found) == [run_id for run_id in plan.runs if run_id not in ("data/minicity", "tables/table_1")]
@@ -163,7 +165,8 @@ def test_narrowing_keeps_what_is_asked_for_and_what_it_needs(profile):
 
 
 def test_the_best_of_a_sweep_is_handed_on(profile, tmp_path, monkeypatch):
-    from mosaiclib import execution, runs
+    from mosaicbook import runs
+    from mosaicbook.batch import execution
 
     monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path))
     plan = profile(sweeps=[{"dataset": "minicity", "rows": ["enet"], "learning_rates": [0.1, 0.2, 0.3]}])

@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 
-from mosaiclib import models, pictures
+from mosaiclib import inference, models
+from mosaiclib.data.photographs import FREE_PICTURES
 from mosaiclib.models.pretrained import mlperf_tflite
-from mosaiclib.tflite import TFLiteSegmenter
+from mosaiclib.tflite.segmenter import TFLiteSegmenter
 
 R4, DEEPLAB = "mlperf/mosaic_r4_uint8.tflite", "mlperf/deeplabv3plus_mnv2_qat_uint8.tflite"
 
 
 def agreement(path):
     model, card = mlperf_tflite.read(path)
-    ours, theirs = pictures.keras_runner(model), TFLiteSegmenter(path).classes
-    shares = [pictures.agreement(ours, theirs, p.read(), card.input_size) for p in pictures.FREE_PICTURES]
+    ours, theirs = inference.keras_runner(model), TFLiteSegmenter(path).classes
+    shares = [inference.agreement(ours, theirs, p.read(), card.input_size) for p in FREE_PICTURES]
     return shares
 
 
@@ -26,10 +27,10 @@ def test_the_imported_network_agrees_with_its_file_on_real_pictures(file, mirror
 def test_the_imported_network_survives_its_weights_folder(mirror, tmp_path):
     model, card = mlperf_tflite.read(mirror(R4))
     models.save(model, tmp_path / "w", card)
-    picture = pictures.FREE_PICTURES[0].read()
+    picture = FREE_PICTURES[0].read()
     again = models.load(tmp_path / "w", output="classes")
-    first = pictures.segment(pictures.keras_runner(model), picture, card.input_size)
-    second = pictures.segment(pictures.keras_runner(again), picture, card.input_size)
+    first = inference.segment(inference.keras_runner(model), picture, card.input_size)
+    second = inference.segment(inference.keras_runner(again), picture, card.input_size)
     np.testing.assert_array_equal(first, second)
     assert first.shape == picture.shape[:2] and len(np.unique(first)) > 2
 

@@ -17,10 +17,15 @@ import pytest
 from nbformat import v4
 from PIL import Image
 
-from mosaiclib.native_messages import CHATTER
-from mosaiclib.provenance import ROOT
-from mosaiclib.reporting import budget, figures, hygiene, measured, pages, records, site, tables
-from mosaiclib.reporting.links import page_name
+from mosaicbook import site
+from mosaicbook.native_messages import CHATTER
+from mosaicbook.paper import comparison
+from mosaicbook.runs import records
+from mosaicbook.runs.provenance import ROOT
+from mosaicbook.runs.results import Cell
+from mosaicbook.show import figures, tables
+from mosaicbook.show.links import page_name
+from mosaicbook.site import page_size, redact, run_page
 
 EVIL = '<script>alert("1")</script>'
 PALETTE = [(128, 64, 128), (244, 35, 232), (70, 130, 180)]
@@ -128,8 +133,8 @@ def full(tmp_path):
     write_run(root, "evaluate/a", notebook(text="No heading."), evaluation())
     write_run(root, "latency/a", result={"measurements": [{"file": "a.tflite", "runtime": "r", "mean_ms": 5.25}]})
     write_run(root, "export/a", result={"model": "m", "files": [{"precision": "int8", "file": "a.tflite"}]})
-    cells = [measured.cell(60.1, 59.83, "%", "evaluate/a"), measured.cell(116, None, "ms", command="go")]
-    table = measured.table(["mIoU", "CPU"], [{"label": "MOSAIC", "cells": cells}])
+    cells = [comparison.cell(60.1, 59.83, "%", "evaluate/a"), comparison.cell(116, None, "ms", command="go")]
+    table = comparison.table(["mIoU", "CPU"], [{"label": "MOSAIC", "cells": cells}])
     write_run(root, "tables/table_7", result=table)
     picture = {"title": "A street", "credit": "CC0", "photo": "p.png", "overlay": "o.png", "shareable": True}
     folder = write_run(root, "pictures/r4", result={"images": [picture], "legend": [{"name": "sky", "rgb": [1, 2, 3]}]})
@@ -193,8 +198,8 @@ def test_text_from_outside_is_escaped(tmp_path):
     root = tmp_path / EVIL.replace("/", "|")
     error = v4.new_output("error", ename="E", evalue=EVIL, traceback=[f"\x1b[31m{EVIL}\x1b[0m"])
     pieces = [
-        figures.table([{"class": EVIL, EVIL: 1.0}], EVIL, units={EVIL: EVIL}, missing=EVIL),
-        figures.measured_table([{"label": EVIL, "cells": [{"paper": 1, "note": EVIL, "command": EVIL}]}], [EVIL]),
+        tables.table([{"class": EVIL, EVIL: 1.0}], EVIL, units={EVIL: EVIL}, missing=EVIL),
+        tables.measured_table([{"label": EVIL, "cells": [{"paper": 1, "note": EVIL, "command": EVIL}]}], [EVIL]),
         figures.legend([EVIL], [(0, 0, 0)]),
         figures.photograph(noise(0), EVIL, EVIL, shareable=False, credit=EVIL),
         figures.gallery([[figures.label_map(np.zeros((5, 4), int), PALETTE, EVIL, EVIL)]], EVIL),
@@ -212,8 +217,8 @@ def test_text_from_outside_is_escaped(tmp_path):
     timing = {"file": EVIL, "runtime": EVIL, "verdict": EVIL, "kernels": EVIL, "mean_ms": 1}
     write_run(root, "latency/named", nb, {"measurements": [timing]})
     write_run(root, "export/named", nb, {"model": EVIL, "files": [{"precision": EVIL, "file": EVIL}]})
-    cell = measured.cell(1, 2, EVIL, EVIL, EVIL)
-    write_run(root, "tables/table_7", nb, measured.table([EVIL], [{"label": EVIL, "cells": [cell]}]))
+    cell = comparison.cell(1, 2, EVIL, EVIL, EVIL)
+    write_run(root, "tables/table_7", nb, comparison.table([EVIL], [{"label": EVIL, "cells": [cell]}]))
     picture = {"title": EVIL, "credit": EVIL, "photo": "p.png", "overlay": "p.png", "shareable": True}
     result = {"images": [picture], "legend": [{"name": EVIL, "rgb": [0, 0, 0]}]}
     Image.fromarray(noise(0)).save(write_run(root, "pictures/named", nb, result) / "p.png")
@@ -236,7 +241,7 @@ def test_page_names_are_safe_and_differ():
 
 def test_long_output_is_clipped_and_progress_bars_end():
     bar = "".join(f"\r{i} %" for i in range(101))
-    clipped = pages.clip("\n".join(f"line {i}" for i in range(500)) + f"\n{bar}\n").split("\n")
+    clipped = run_page.clip("\n".join(f"line {i}" for i in range(500)) + f"\n{bar}\n").split("\n")
     assert len(clipped) == 41 and "461 lines left out" in clipped[20]
     assert clipped[0] == "line 0" and clipped[-1] == "100 %"
 
@@ -476,21 +481,21 @@ def test_bad_pictures_are_refused():
 
 
 def test_tables_have_captions_scopes_and_no_silent_gap():
-    html = figures.table([{"name": "a", "ms": 1234.5}, {"name": "b", "ms": None}], "Timings", {"ms": "ms"},
+    html = tables.table([{"name": "a", "ms": 1234.5}, {"name": "b", "ms": None}], "Timings", {"ms": "ms"},
                          {"ms": ",.1f"}, missing="mosaic bench b").data  # fmt: skip
     assert "<caption>Timings</caption>" in html and 'scope="col"' in html and html.count('<th scope="row">') == 2
     assert "1\N{NARROW NO-BREAK SPACE}234.5" in html and "not run: <code>mosaic bench b</code>" in html
 
 
 def test_measured_cells():
-    record = measured.table(["mIoU"], [{"label": "a", "cells": [measured.cell(60.1, 59.83, "%", "evaluate/a")]}])
+    record = comparison.table(["mIoU"], [{"label": "a", "cells": [comparison.cell(60.1, 59.83, "%", "evaluate/a")]}])
     assert record["rows"][0]["cells"][0]["difference"] == -0.27
-    wrong = measured.Cell(paper=1, ours=2, difference=99)
+    wrong = Cell(paper=1, ours=2, difference=99)
     assert wrong.difference == 1, "the difference is never taken on trust"
-    html = figures.measured_table(**record).data
+    html = tables.measured_table(**record).data
     assert "−0.27" in html and 'href="evaluate-a.html"' in html
     with pytest.raises(ValueError, match="2 cells for 1 columns"):
-        measured.table(["mIoU"], [{"label": "a", "cells": [None, None]}])
+        comparison.table(["mIoU"], [{"label": "a", "cells": [None, None]}])
 
 
 # === In a browser ===
@@ -516,7 +521,7 @@ def test_pages_open_in_chromium_without_a_console_error(full, tmp_path):
 
 def test_folders_of_this_machine_are_told_by_what_they_are(monkeypatch):
     monkeypatch.setenv("MOSAIC_MIRROR", "/srv/models/")
-    text = hygiene.neutral(f"{ROOT}/reports/a /srv/models/mlperf/x.tflite /srv/models2/y")
+    text = redact.neutral(f"{ROOT}/reports/a /srv/models/mlperf/x.tflite /srv/models2/y")
     assert text == "./reports/a MOSAIC_MIRROR/mlperf/x.tflite /srv/models2/y"
 
 
@@ -547,16 +552,16 @@ def test_a_page_stays_below_its_limit(tmp_path):
     write_run(tmp_path, "data/b", notebook(*photographs[2:]))
     site.build_site(tmp_path, "t", plan("data/a", "data/b"))
     page = (tmp_path / "data-a.html").read_text()
-    assert 100_000 < len(page.encode()) <= 1_500_000 and budget.NOTE in page
+    assert 100_000 < len(page.encode()) <= 1_500_000 and page_size.NOTE in page
     sizes = [Image.open(io.BytesIO(content)).size for _, content in data_uris(page)]
     assert len(sizes) == 5 and sizes[2] == (47, 33) and max(map(max, sizes)) < 1000
-    assert budget.NOTE not in (tmp_path / "data-b.html").read_text()
+    assert page_size.NOTE not in (tmp_path / "data-b.html").read_text()
 
 
 def test_what_cannot_be_made_smaller_is_left_out():
     drawing = "data:image/svg+xml;base64," + base64.b64encode(b"<svg>" + b"x" * 4000 + b"</svg>").decode()
     garbage = "data:image/png;base64," + "A" * 3000
-    html = budget.fitted(f'<main><img src="{drawing}"><img src="{garbage}"></main>', limit=1500)
+    html = page_size.fitted(f'<main><img src="{drawing}"><img src="{garbage}"></main>', limit=1500)
     assert drawing not in html and garbage not in html and html.count("<img") == 2
 
 
@@ -579,11 +584,11 @@ def test_secrets_of_the_environment_never_reach_a_page(tmp_path, monkeypatch):
 
 def test_claims_and_disagreements_are_told_with_their_pages(tmp_path):
     claim = {"claim": f"More is better {EVIL}", "source": "Table 3", "verdict": "not tested", "sentence": "No data."}
-    far = measured.cell(10.0, 12.5, "B", "tables/table_3", "a misprint", tolerance=0.1)
-    near = measured.cell(10.0, 10.05, "B", "tables/table_3", "fits", tolerance=0.1)
+    far = comparison.cell(10.0, 12.5, "B", "tables/table_3", "a misprint", tolerance=0.1)
+    near = comparison.cell(10.0, 10.05, "B", "tables/table_3", "fits", tolerance=0.1)
     rows = [{"label": "far row", "cells": [far]}, {"label": "near row", "cells": [near]}]
-    write_run(tmp_path, "tables/table_3", result=measured.table(["MAdds"], rows) | {"claims": [claim]})
-    write_run(tmp_path, "tables/table_4", result=measured.table(["MAdds"], rows) | {"claims": "none"})
+    write_run(tmp_path, "tables/table_3", result=comparison.table(["MAdds"], rows) | {"claims": [claim]})
+    write_run(tmp_path, "tables/table_4", result=comparison.table(["MAdds"], rows) | {"claims": "none"})
     index = site.build_site(tmp_path, "t", plan("tables/table_3", "tables/table_4")).read_text()
     holds = index[index.index('id="holds"') : index.index('id="runs"')]
     assert "&lt;script&gt;" in holds and "<script" not in index and "not tested</span> 1." in holds

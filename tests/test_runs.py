@@ -7,7 +7,9 @@ import shutil
 import nbformat
 import pytest
 
-from mosaiclib import execution, parameters, profiles, runs
+from mosaicbook import runs
+from mosaicbook.batch import execution, profiles
+from mosaicbook.runs import parameters
 
 PARAMETERS = 'count: int = 3  # how many\nname: str = "x"  # what\nrate: float = 0.5  # per second'
 

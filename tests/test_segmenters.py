@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import pytest
 
-from mosaiclib.models.segmenters.enet import enet
-from mosaiclib.models.segmenters.erfnet import erfnet
-from mosaiclib.models.segmenters.espnet import espnet
-from mosaiclib.models.segmenters.icnet import icnet
-from mosaiclib.models.segmenters.layers import max_pool_with_indices, max_unpool
-from mosaiclib.models.segmenters.segnet import segnet
+from mosaiclib.models.baselines.enet import enet
+from mosaiclib.models.baselines.erfnet import erfnet
+from mosaiclib.models.baselines.espnet import espnet
+from mosaiclib.models.baselines.icnet import icnet
+from mosaiclib.models.baselines.layers import max_pool_with_indices, max_unpool
+from mosaiclib.models.baselines.segnet import segnet
 
 CLASSES = 7
 # The smallest sizes worth a test: odd multiples of what each network divides by, and odd for ICNet.

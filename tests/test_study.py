@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mosaiclib import runs
-from mosaiclib.reporting import study
+from mosaicbook import runs
+from mosaicbook.beyond import study
 
 
 def write(profile, row, model, seed, miou, split="test", input_scale=1.0):

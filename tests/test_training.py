@@ -14,11 +14,13 @@ import keras
 import numpy as np
 import pytest
 
-from mosaiclib import batch_norms, losses, models, optimization, recipes, specs, training, training_line
+from mosaiclib import models, training
 from mosaiclib.data import datasets, images
-from mosaiclib.models import blocks
+from mosaiclib.models import blocks, catalogue
+from mosaiclib.training import batch_norms, losses, progress_line, recipes
+from mosaiclib.training.optimizer import PolyDecay, compile_network, decays
 
-SPEC = specs.mosaic(m=32, f=8, d=8, bins=(1, 2), skips="8-C, 4-S")
+SPEC = catalogue.mosaic(m=32, f=8, d=8, bins=(1, 2), skips="8-C, 4-S")
 
 
 def mosaic(size, classes):
@@ -234,7 +236,7 @@ def test_class_weights_balance_the_median(tiny_dataset):
 
 
 def test_poly_schedule_with_warmup():
-    schedule = optimization.PolyDecay(0.1, steps=100, warmup_steps=10)
+    schedule = PolyDecay(0.1, steps=100, warmup_steps=10)
     assert float(schedule(4)) == pytest.approx(0.1 * (1 - 0.04) ** 0.9 * 0.5, rel=1e-5)
     assert float(schedule(60)) == pytest.approx(0.1 * 0.4**0.9, rel=1e-5)
     assert float(schedule(100)) == 0
@@ -242,12 +244,12 @@ def test_poly_schedule_with_warmup():
 
 def test_weight_decay_spares_batch_norms_biases_and_the_backbones_depthwise_kernels():
     model = mosaic((48, 64), 4)
-    decayed = {v.path for v in model.trainable_variables if optimization.decays(v)}
+    decayed = {v.path for v in model.trainable_variables if decays(v)}
     assert "mnmh.block3.expand.conv/kernel" in decayed and "mosaic.encoder.projection.conv/kernel" in decayed
     assert not any("bn/" in path or "/bias" in path for path in decayed)
     assert {path.split(".")[0] for path in decayed if ".depthwise." in path} == {"mosaic"}
     plan = recipe(weight_decay=0.02, ema=0.0)
-    optimization.compile_network(model, plan, 10, losses.segmentation_loss)
+    compile_network(model, plan, 10, losses.segmentation_loss)
     squares = sum(float((np.asarray(v) ** 2).sum()) for v in model.trainable_variables if v.path in decayed)
     assert float(sum(model.losses)) == pytest.approx(0.02 / 2 * squares, rel=1e-5)
 
@@ -259,7 +261,7 @@ def test_learning_rate_too_high_ends_with_a_sentence(tiny_dataset, tmp_path):
 
 @pytest.mark.parametrize(("wiring", "part"), [("garden", ""), ("released", "mnmh")])
 def test_frozen_norms_keep_their_statistics_and_train_scale_and_offset(wiring, part):
-    spec = specs.mosaic(m=448, bins=(1, 4)).wired(wiring)
+    spec = catalogue.mosaic(m=448, bins=(1, 4)).wired(wiring)
     network = models.build(spec, (64, 96), 3)
     trained = batch_norms.with_stored_statistics(network, part)
     generator = np.random.default_rng(3)
@@ -348,7 +350,7 @@ def test_progress_is_one_line_that_updates_or_one_an_epoch(live, tiny_dataset, t
     shown = io.StringIO()
     keras.utils.set_random_seed(11)
     plan = recipe(validate_every=2)
-    line = training_line.TrainingLine(plan.batch_size, live=live, file=shown)
+    line = progress_line.TrainingLine(plan.batch_size, live=live, file=shown)
     training.train(small(plan.crop, 4), tiny_dataset, plan, tmp_path, report=line)
     text = shown.getvalue()
     assert text.count("\n") == (1 if live else 4) and ("\r" in text) == live

@@ -13,7 +13,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from mosaiclib.data import ade20k, camvid, cityscapes, classes, folder, guard, images, listing, minicity_files
+from mosaiclib.data import classes, guard, images, listing
+from mosaiclib.data.sets import ade20k, camvid, cityscapes, folder
+from mosaiclib.data.sets.minicity import files as minicity_files
 
 IGNORE = 255
 FINGERPRINT_BYTES = 1 << 29

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from mosaiclib.atomic import replacing
 from mosaiclib.data import png
+from mosaiclib.files import replacing
 
 MAXIMUM_PIXELS = 100_000_000
 FORMATS = ("JPEG", "PNG")

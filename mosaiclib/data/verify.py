@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mosaiclib.data import guard, images
-from mosaiclib.plain_words import plain
+from mosaiclib.files import plain
 
 
 @dataclass

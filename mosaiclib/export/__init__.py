@@ -13,12 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from mosaiclib import models
-from mosaiclib.atomic import replacing
 from mosaiclib.data import palettes
 from mosaiclib.export.conversion import PRECISIONS, to_tflite
-from mosaiclib.export.metadata import with_metadata
-from mosaiclib.models.pretrained.tflite_graph import TFLiteGraph
-from mosaiclib.tflite import read_metadata
+from mosaiclib.files import replacing
+from mosaiclib.tflite.graph import TFLiteGraph
+from mosaiclib.tflite.metadata import read_metadata, with_metadata
 
 __all__ = ["PRECISIONS", "ExportedFile", "export", "read_metadata", "to_tflite"]
 

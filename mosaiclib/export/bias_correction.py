@@ -8,8 +8,7 @@ import tempfile
 from pathlib import Path
 
 from mosaiclib.export.error_profile import differences
-from mosaiclib.export.graph import readers, with_weights
-from mosaiclib.models.cost import calls
+from mosaiclib.models.graph import calls, readers, with_weights
 
 
 def correct_biases(prepared, content, images):

@@ -8,8 +8,8 @@ import numpy as np
 from mosaiclib.export.bias_correction import correct_biases
 from mosaiclib.export.equalisation import equalise
 from mosaiclib.export.folding import fold
-from mosaiclib.export.graph import readers, rebuild, with_weights
 from mosaiclib.models.blocks import BilinearResize, ClassMap
+from mosaiclib.models.graph import readers, rebuild, with_weights
 
 PRECISIONS = ("float32", "float16", "dynamic", "int8")
 HALF_A_STEP = 0.5 / 127.5  # between (pixel - 128) / 127.5, the int8 graph's input, and pixel / 127.5 - 1

@@ -10,8 +10,7 @@ import numpy as np
 from keras import layers
 
 from mosaiclib.export.folding import CONVOLUTIONS
-from mosaiclib.export.graph import readers, with_weights
-from mosaiclib.models.cost import calls
+from mosaiclib.models.graph import calls, readers, with_weights
 
 LARGEST = 64.0  # a channel is scaled by at most this, since one that is nearly dead holds noise
 FULL, BALANCED = 1.0, 0.5

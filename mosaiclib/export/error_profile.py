@@ -11,9 +11,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from mosaiclib.models.cost import calls
-from mosaiclib.models.pretrained.tflite_graph import TFLiteGraph
-from mosaiclib.tflite import as_input, dequantised
+from mosaiclib.models.graph import calls
+from mosaiclib.tflite.graph import TFLiteGraph
+from mosaiclib.tflite.segmenter import as_input, dequantised
 
 NOT_COMPARED = ("ARG_MAX", "SPLIT", "QUANTIZE", "DEQUANTIZE")  # no arithmetic of their own
 

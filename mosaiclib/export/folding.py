@@ -4,8 +4,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from mosaiclib.export.graph import copy, readers, rebuild
-from mosaiclib.models.cost import calls
+from mosaiclib.models.graph import calls, copy, readers, rebuild
 
 CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D)
 

@@ -1,8 +1,8 @@
 """The networks, as functional Keras graphs: `build` makes one, `save` and `load` keep its weights."""
 
 from mosaiclib.models.build import build
-from mosaiclib.models.classifier import classifier
 from mosaiclib.models.cost import Cost, cost
 from mosaiclib.models.weights import Card, initialise, load, load_card, save
+from mosaiclib.training.pretraining import classifier
 
 __all__ = ["Card", "Cost", "build", "classifier", "cost", "initialise", "load", "load_card", "save"]

@@ -9,14 +9,14 @@ from mosaiclib.models.backbones.mnmh import mnmh
 from mosaiclib.models.backbones.mobilenet_v2 import mobilenet_v2
 from mosaiclib.models.backbones.resnet import resnet
 from mosaiclib.models.backbones.xception import xception71
+from mosaiclib.models.baselines.enet import enet
+from mosaiclib.models.baselines.erfnet import erfnet
+from mosaiclib.models.baselines.espnet import espnet
+from mosaiclib.models.baselines.icnet import icnet
+from mosaiclib.models.baselines.segnet import segnet
 from mosaiclib.models.heads.deeplab_v3plus import deeplab_v3plus
 from mosaiclib.models.heads.lraspp import lraspp
 from mosaiclib.models.heads.mosaic import mosaic
-from mosaiclib.models.segmenters.enet import enet
-from mosaiclib.models.segmenters.erfnet import erfnet
-from mosaiclib.models.segmenters.espnet import espnet
-from mosaiclib.models.segmenters.icnet import icnet
-from mosaiclib.models.segmenters.segnet import segnet
 
 OUTPUTS = ("logits", "full_logits", "probabilities", "classes")
 

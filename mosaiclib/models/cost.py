@@ -18,6 +18,7 @@ import keras
 from keras import layers
 
 from mosaiclib.models.build import build
+from mosaiclib.models.graph import calls
 
 SOFTMAX_MADDS = 32
 CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.Conv2DTranspose)
@@ -94,26 +95,6 @@ def _total(counted):
     )
 
 
-def calls(model):
-    """The calls (Keras nodes) that make up the graph of `model`, inputs before users. A shared layer has several."""
-    order, seen = [], set()
-
-    def visit(tensor):
-        operation, index, _ = tensor._keras_history
-        node = operation._inbound_nodes[index]
-        if id(node) in seen:
-            return
-        seen.add(id(node))
-        for source in node.input_tensors:
-            visit(source)
-        if node.input_tensors:
-            order.append(node)
-
-    for output in model.outputs:
-        visit(output)
-    return order
-
-
 # === One call ===
 
 
@@ -158,3 +139,48 @@ def _folded_batch_norm(node, readers):
 def _softmax(layer, outputs):
     softmax = isinstance(layer, layers.Softmax) or getattr(layer, "activation", None) is keras.activations.softmax
     return SOFTMAX_MADDS * outputs if softmax else 0
+
+
+# What an inference engine fuses into the operation before it, or computes where its input stands.
+IN_PLACE = (layers.BatchNormalization, layers.Activation, layers.ReLU, layers.PReLU, layers.Dropout)
+
+
+def peak_activations(model) -> int:
+    """The most numbers that tensors hold at once while `model` runs on one picture, call by call in graph order.
+
+    A tensor lives from the call that makes it to the last that reads it; batch norms and activations are
+    computed in place. Times 4 it is the bytes of float32, times 1 those of int8. An engine that orders its
+    calls otherwise, or works in tiles, needs another amount.
+    """
+    stands_in = {}  # tensor: the one whose room it takes
+
+    def room(tensor):
+        return stands_in.get(id(tensor), id(tensor))
+
+    sizes, last_read = {}, {}
+    nodes = calls(model)
+    for step, node in enumerate(nodes):
+        for tensor in node.input_tensors:
+            sizes.setdefault(room(tensor), _numbers(tensor))
+            last_read[room(tensor)] = step
+        for tensor in node.output_tensors:
+            if isinstance(node.operation, IN_PLACE):
+                stands_in[id(tensor)] = room(node.input_tensors[0])
+            else:
+                sizes[id(tensor)] = _numbers(tensor)
+    for tensor in model.outputs:
+        last_read[room(tensor)] = len(nodes)
+    alive = {room(tensor) for tensor in model.inputs}
+    peak = sum(sizes[tensor] for tensor in alive)
+    for step, node in enumerate(nodes):
+        alive |= {room(tensor) for tensor in node.output_tensors}
+        peak = max(peak, sum(sizes[tensor] for tensor in alive))
+        alive = {tensor for tensor in alive if last_read.get(tensor, -1) > step}
+    return peak
+
+
+def _numbers(tensor):
+    total = 1
+    for side in tensor.shape[1:]:
+        total *= side
+    return total

@@ -14,9 +14,9 @@ from uuid import uuid4
 import h5py
 import numpy as np
 
-from mosaiclib.atomic import replacing
+from mosaiclib.files import replacing
 from mosaiclib.models.build import build
-from mosaiclib.specs import ModelSpec
+from mosaiclib.models.spec import ModelSpec
 
 WEIGHTS_FILE = "model.weights.h5"
 CARD_FILE = "spec.json"

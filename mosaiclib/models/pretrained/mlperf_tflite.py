@@ -10,15 +10,15 @@ import math
 import keras
 import numpy as np
 
-from mosaiclib import specs
 from mosaiclib.data.classes import ADE20K_TOP31
+from mosaiclib.models import catalogue
 from mosaiclib.models.blocks import BilinearResize, ClassMap
 from mosaiclib.models.build import build
-from mosaiclib.models.pretrained.tflite_graph import TFLiteGraph
 from mosaiclib.models.weights import Card
+from mosaiclib.tflite.graph import TFLiteGraph
 
 INPUT_SIZE = (512, 512)
-CANDIDATES = specs.RELEASED
+CANDIDATES = catalogue.RELEASED
 
 # Operations of the file that move or requantise values, and have no counterpart in Keras.
 _TRANSPARENT = {"QUANTIZE", "DEQUANTIZE", "SPLIT", "STRIDED_SLICE", "RESHAPE"}
@@ -42,12 +42,12 @@ def read(path):
     graph = TFLiteGraph(path)
     reasons = []
     for name in CANDIDATES:
-        model = build(specs.get(name), INPUT_SIZE, len(ADE20K_TOP31), output="classes", batch=1)
+        model = build(catalogue.get(name), INPUT_SIZE, len(ADE20K_TOP31), output="classes", batch=1)
         pairs, difference = _pair(graph, model)
         if difference is None:
             _fill(graph, pairs)
             card = Card(
-                spec=specs.get(name),
+                spec=catalogue.get(name),
                 classes=ADE20K_TOP31,
                 dataset="ade20k_top31",
                 input_size=INPUT_SIZE,

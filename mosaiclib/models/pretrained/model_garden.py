@@ -7,8 +7,8 @@ normalises images with ImageNet's mean and deviation before the first padding, a
 
 from pathlib import Path
 
-from mosaiclib import specs
 from mosaiclib.data.classes import CITYSCAPES
+from mosaiclib.models import catalogue
 from mosaiclib.models.backbones.mnmh import TABLE_1
 from mosaiclib.models.build import build
 from mosaiclib.models.pretrained import tf_checkpoint
@@ -83,7 +83,7 @@ def _spec_of(path, arrays, bins):
             f"{'and a' if has_global else 'and no'} level of one: bins {','.join(map(str, bins))} do not fit it."
         )
     bins = bins or (1,) * has_global + PYRAMIDS[int(levels)]
-    return specs.mosaic(m=m, f=f, d=d, bins=bins).wired("garden"), classes
+    return catalogue.mosaic(m=m, f=f, d=d, bins=bins).wired("garden"), classes
 
 
 def _keys():

@@ -1,0 +1,1 @@
+"""The workbook around mosaiclib: plans, runs, pages, explorer and command."""

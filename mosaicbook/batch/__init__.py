@@ -1,0 +1,1 @@
+"""Plans and the engine that runs them."""

@@ -1,0 +1,257 @@
+"""What the result of a run depends on, computed from the imports of its notebook.
+
+The closure of the imports is narrowed in two places, where one file chooses among many: `models.build` among the
+parts of networks, `data.datasets` among data sets. Modules that change only how a page looks are left out for runs
+that compute; the pages themselves depend on them and are drawn again.
+"""
+
+import ast
+import hashlib
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+from mosaicbook import paper
+from mosaicbook.runs.provenance import ROOT
+from mosaiclib.models import catalogue
+
+# Modules that make no number: the looks of pages; a run's book-keeping; names of networks, whose specs are settings.
+LOOKS = ("mosaicbook.show", "mosaicbook.site")
+BOOKKEEPING = tuple(f"mosaicbook.runs.{name}" for name in ("run", "parameters", "provenance", "masking"))
+NAMES = ("mosaiclib.models.catalogue", "mosaiclib.models.spec")
+# Modules that choose among the modules of these packages by the name of a network or a data set.
+CHOOSERS = {
+    "mosaiclib.models.build": tuple(f"mosaiclib.models.{part}" for part in ("backbones", "heads", "baselines")),
+    "mosaiclib.data.datasets": ("mosaiclib.data.sets",),
+}
+STAGES = (
+    "data",
+    "pictures",
+    "pretrain",
+    "train",
+    "evaluate",
+    "export",
+    "latency",
+    "tables",
+    "figures",
+    "explore",
+    "beyond",
+)
+# Pages are drawn last, from the finished runs of these stages.
+DRAWN_FROM = {
+    "tables": ("evaluate", "latency"),
+    "figures": ("evaluate", "export", "latency"),
+    "explore": ("train", "evaluate", "export", "latency"),
+    "beyond": ("evaluate", "export", "latency"),
+}
+_NETWORK_STAGES = ("pictures", "pretrain", "train", "evaluate", "export", "tables", "figures")
+_NETWORK_PAGES = ("beyond/cost_by_stage", "beyond/edges")
+_NAMES = frozenset(catalogue.names())
+
+
+def networks_of(profile, run_id) -> tuple[str, ...]:
+    """The networks that a run builds, by name; () where it may be any."""
+    stage, row = run_id.split("/")
+    plan = profile.runs[run_id]
+    if stage == "pictures":
+        return catalogue.RELEASED
+    if stage == "tables" and re.fullmatch(r"table_[2-8]", row):
+        records, added = paper.records(int(row[-1])), catalogue.YOURS.get(int(row[-1]), ())
+        names = [name for record in records for name in (record.spec, record.madds_spec)]
+        return tuple(dict.fromkeys([*names, *(spec.name for spec in added)]))
+    if run_id == "beyond/cost_by_stage":
+        tables = map(int, plan.all_parameters["tables"].split())
+        return tuple(dict.fromkeys(record.spec for table in tables for record in paper.records(table)))
+    if run_id == "beyond/edges":
+        evaluated = [networks_of(profile, other) for other in profile.runs if other.startswith("evaluate/")]
+        return tuple(dict.fromkeys(name for names in evaluated for name in names))
+    if timed := _timed_networks(plan, stage):
+        return () if timed == "all" else tuple(timed.split())
+    named = [value for value in plan.all_parameters.values() if value in _NAMES]
+    if named:
+        return tuple(named)
+    upstream = [networks_of(profile, needed) for needed in plan.upstream(profile.runs)]
+    return tuple(dict.fromkeys(name for names in upstream for name in names))
+
+
+def sources(profile, run_id) -> list[Path]:
+    """The files of both packages, recipes and printed tables that a run's result depends on, sorted."""
+    plan = profile.runs[run_id]
+    stage, row = run_id.split("/")
+    left_out = BOOKKEEPING + NAMES + (() if stage in DRAWN_FROM else LOOKS)
+    modules = closure(ROOT / plan.notebook, left_out)
+    if "mosaiclib.models.build" in modules:
+        modules |= set().union(*(closure(path, left_out) for path in _parts(run_id, networks_of(profile, run_id))))
+    if "mosaiclib.data.datasets" in modules:
+        sets = _data_set_files(plan.all_parameters.get("dataset"))
+        modules |= set().union(*(closure(path, left_out) for path in sets))
+    files = {_file(module) for module in modules}
+    files |= set((ROOT / "recipes").glob(f"{plan.all_parameters.get('recipe')}.yaml"))
+    if "mosaicbook.paper.records" in modules:
+        printed = (ROOT / "mosaicbook" / "paper").glob("*.csv")
+        files |= {path for path in printed if stage != "tables" or path.stem == row}
+    if stage == "explore":
+        files |= {path for path in (ROOT / "mosaicbook" / "explorer").iterdir() if path.suffix in (".css", ".js")}
+    return sorted(files)
+
+
+def closure(path, left_out=()) -> set[str]:
+    """The names of the modules of both packages that a notebook or module imports, directly or not, itself included.
+
+    left_out: prefixes of modules that are not followed. What a chooser chooses among is not followed either.
+    """
+    modules, waiting = set(), [path]
+    while waiting:
+        path = waiting.pop()
+        own = _name(path)
+        if own:
+            modules.add(own)
+        skipped = left_out + CHOOSERS.get(own, ())
+        for module in imports(path):
+            if module not in modules and not any(_within(module, prefix) for prefix in skipped):
+                modules.add(module)
+                waiting.append(_file(module))
+    return modules
+
+
+@cache
+def imports(path) -> frozenset[str]:
+    """The modules of both packages that one Python file or notebook imports.
+
+    Of a package whose __init__ only hands on names (a face), just the modules that define the names in use.
+    """
+    tree = ast.parse(_code(path))
+    found, aliases = set(), {}
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.module
+            and node.module.split(".")[0] in ("mosaiclib", "mosaicbook")
+        ):
+            for name in node.names:
+                whole = f"{node.module}.{name.name}"
+                if _file(whole) is None:
+                    found.add(_defined_in(node.module, name.name))
+                elif _face(whole):
+                    aliases[name.asname or name.name] = whole
+                else:
+                    found.add(whole)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in aliases:
+            package = aliases[node.value.id]
+            inner = f"{package}.{node.attr}"
+            found.add(_defined_in(package, node.attr) if _file(inner) is None or node.attr in _face(package) else inner)
+    return frozenset(found)
+
+
+def _code(path):
+    if path.suffix != ".ipynb":
+        return path.read_text(encoding="utf-8")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = "".join("".join(cell["source"]) + "\n" for cell in cells if cell["cell_type"] == "code")
+    return re.sub(r"^%", "#%", code, flags=re.MULTILINE)
+
+
+@cache
+def _face(package):
+    """{name: module it comes from} of a package whose __init__ defines nothing itself; else {}."""
+    path = _file(package)
+    if path is None or path.name != "__init__.py":
+        return {}
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    if any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in body):
+        return {}
+    imported = [node for node in body if isinstance(node, ast.ImportFrom)]
+    return {name.asname or name.name: node.module for node in imported for name in node.names}
+
+
+def _defined_in(module, name):
+    """The module that defines what `from module import name` gives."""
+    source = _face(module).get(name)
+    return _defined_in(source, name) if source else module
+
+
+@cache
+def _file(module):
+    path = ROOT / module.replace(".", "/")
+    return next((p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file()), None)
+
+
+def _name(path):
+    if path.suffix != ".py":
+        return ""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _within(module, prefix):
+    return module == prefix or module.startswith(f"{prefix}.")
+
+
+def settings(profile, run_id) -> str:
+    """What else than code a run's result depends on: its parameters, the specs of its networks, your own pictures."""
+    names = networks_of(profile, run_id) if _builds(run_id) else ()
+    pictures = own_pictures(profile.runs[run_id].all_parameters)
+    parts = [sorted(profile.runs[run_id].parameters.items()), [catalogue.get(name).to_json() for name in names]]
+    return str([*parts, pictures] if pictures else parts)
+
+
+def own_pictures(values) -> str:
+    """A text that changes with the files of the data set `folder`, where a run's parameters name one; else "".
+
+    A picture that is added or relabelled reruns what has seen it. The published data sets do not change.
+    """
+    return _state_of(ROOT / Path(values["data_root"]).expanduser()) if values.get("dataset") == "folder" else ""
+
+
+@cache
+def _state_of(root):
+    found = [root / "classes.yaml", *(path for part in ("images", "labels") for path in (root / part).rglob("*"))]
+    stats = [(str(path), path.stat()) for path in sorted(found) if path.is_file()]
+    return hashlib.sha256(str([(name, s.st_size, s.st_mtime_ns) for name, s in stats]).encode()).hexdigest()
+
+
+def _builds(run_id):
+    return run_id.split("/")[0] in _NETWORK_STAGES or run_id in _NETWORK_PAGES
+
+
+def _timed_networks(plan, stage):
+    """The networks that a latency run builds besides the files it is given, as one text."""
+    return plan.all_parameters.get("networks", "") if stage == "latency" else ""
+
+
+def drawn_from(profile, run_id) -> list[str]:
+    """The runs of a profile that a page is drawn from, where they are finished."""
+    stage = run_id.split("/")[0]
+    if "profile" not in profile.runs[run_id].all_parameters:
+        return []
+    return [other for other in profile.runs if other.split("/")[0] in DRAWN_FROM.get(stage, ())]
+
+
+def _data_set_files(dataset):
+    """The files that read the data set of this name; those of all data sets where none is named."""
+    entries = [path for path in (ROOT / "mosaiclib" / "data" / "sets").iterdir() if not path.name.startswith("_")]
+    chosen = [path for path in entries if dataset is None or dataset.startswith(path.stem)]
+    return [path for entry in chosen for path in ([entry] if entry.suffix == ".py" else sorted(entry.glob("*.py")))]
+
+
+def _parts(run_id, names):
+    """The files of the parts of these networks; of every network where none is named."""
+    folder = ROOT / "mosaiclib" / "models"
+    if run_id == "tables/table_1":  # the backbone alone
+        return [folder / "backbones" / "mnmh.py"]
+    if not names:
+        return [path for part in ("backbones", "heads", "baselines") for path in (folder / part).glob("*.py")]
+    return [path for name in names for path in parts_of(catalogue.get(name))]
+
+
+def parts_of(spec):
+    """The files of one network's backbone and head, or of the whole network."""
+    folder = ROOT / "mosaiclib" / "models"
+    if spec.backbone is None:
+        return [folder / "baselines" / f"{spec.head.kind}.py"]
+    fitting = [path for path in (folder / "backbones").glob("*.py") if spec.backbone.startswith(path.stem)]
+    backbones = (
+        [max(fitting, key=lambda path: len(path.stem))] if fitting else list((folder / "backbones").glob("*.py"))
+    )
+    return [folder / "heads" / f"{spec.head.kind}.py", *backbones]

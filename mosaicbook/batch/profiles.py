@@ -1,0 +1,174 @@
+"""Profiles: small YAML files that say which notebooks run with which parameters.
+
+A parameter value "run:train/minicity/weights" stands for the path `weights` in the folder of the run
+`train/minicity` of the same profile, and makes the one depend on the other. "best:train/minicity-lr*/weights"
+stands for that of the run, among those that the pattern names, with the highest mIoU on the val split.
+"""
+
+import re
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from mosaicbook.batch.dependencies import STAGES, networks_of
+from mosaicbook.batch.sweeps import Sweep
+from mosaicbook.runs import parameters
+from mosaicbook.runs.provenance import ROOT
+
+FOLDER = ROOT / "profiles"
+_declared = cache(parameters.declared)
+
+
+class PlannedRun(BaseModel):
+    """One run of a notebook. about_s: how long it takes on the profile's machine, in seconds, to tell the user."""
+
+    model_config = ConfigDict(extra="forbid")
+    notebook: str
+    description: str
+    parameters: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    about_s: int = 30
+
+    @field_validator("notebook")
+    @classmethod
+    def _exists(cls, value):
+        if not re.fullmatch(r"notebooks/[\w/]+\.ipynb", value) or not (ROOT / value).is_file():
+            raise ValueError(f"there is no notebook '{value}'")
+        return value
+
+    @property
+    def all_parameters(self):
+        """The parameters with the notebook's defaults for those that are not given."""
+        return {name: default for name, (_, default) in _declared(ROOT / self.notebook).items()} | self.parameters
+
+    def references(self):
+        """{parameter: (pattern of run ids, path within their folders)} of those that stand for other runs."""
+        found = {}
+        for name, value in self.parameters.items():
+            if isinstance(value, str) and value.startswith(("run:", "best:")):
+                stage, row, *rest = value.partition(":")[2].split("/")
+                found[name] = (f"{stage}/{row}", "/".join(rest))
+        return found
+
+    def upstream(self, run_ids):
+        """Those of `run_ids` that this run needs."""
+        patterns = [pattern for pattern, _ in self.references().values()]
+        return [run_id for run_id in run_ids if any(fnmatchcase(run_id, pattern) for pattern in patterns)]
+
+
+class Profile(BaseModel):
+    """A named plan: its runs by id ("stage/row"), in an order in which they can be run.
+
+    machine: what the runs' times are told for. parameters: given to every run whose notebook declares them and
+    that does not set them itself. sweeps: rows of the paper's tables by one recipe, a few lines for many runs.
+    pages: "tables", "figures" and "beyond" stand for every notebook in that folder.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    title: str
+    description: str
+    machine: str = "2 cores"
+    parameters: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    runs: dict[str, PlannedRun] = Field(default_factory=dict)
+    sweeps: list[Sweep] = Field(default_factory=list)
+    pages: list[Literal["tables", "figures", "beyond"]] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _expand(self):
+        added = {run_id: run for sweep in self.sweeps for run_id, run in sweep.runs().items()}
+        for folder in self.pages:
+            for path in sorted((ROOT / "notebooks" / folder).glob("*.ipynb")):
+                added[f"{folder}/{path.stem}"] = _page(path)
+        for run_id, run in added.items():
+            if run_id not in self.runs:
+                self.runs[run_id] = PlannedRun(**run)
+        for run_id, run in self.runs.items():
+            types = {name: kind for name, (kind, _) in _declared(ROOT / run.notebook).items()}
+            common = {name: value for name, value in self.parameters.items() if name in types}
+            if "profile" in types:
+                common["profile"] = self.name
+            run.parameters = common | run.parameters
+            try:
+                parameters.check(run.parameters, types)
+            except ValueError as error:
+                raise ValueError(f"'{run_id}': {str(error).rstrip('.')}") from None
+        self._check_order()
+        return self
+
+    def _check_order(self):
+        before = []
+        for run_id, run in self.runs.items():
+            if not re.fullmatch(rf"({'|'.join(STAGES)})/[a-z0-9_.-]+", run_id):
+                raise ValueError(f"'{run_id}' is no run: write stage/row with a stage of {', '.join(STAGES)}")
+            for needed, _ in run.references().values():
+                if not any(fnmatchcase(other, needed) for other in before):
+                    raise ValueError(f"'{run_id}' needs '{needed}', which does not stand before it")
+            before.append(run_id)
+
+    def narrowed(self, tables=(), rows=()) -> list[str]:
+        """The ids of the runs for these tables of the paper, and of them for these networks only, with what they need.
+
+        tables: numbers; rows: names of networks. Where neither is given, all runs. Raises ValueError for a table
+        or a network that this profile does not have.
+        """
+        pages = [f"tables/table_{number}" for number in tables]
+        for page in pages:
+            if page not in self.runs:
+                raise ValueError(f"The profile {self.name} has no run '{page}'.")
+        if not tables and not rows:
+            return list(self.runs)
+        of_tables = {name for page in pages for name in networks_of(self, page)}
+        built = {run_id: set(networks_of(self, run_id)) for run_id in self.runs if not run_id.startswith("figures/")}
+        for row in rows:
+            if not any(row in names for names in built.values()):
+                near = sorted({name for names in built.values() for name in names})
+                raise ValueError(f"No run of the profile {self.name} is of the network '{row}': choose of {near}.")
+            if tables and row not in of_tables:
+                raise ValueError(f"'{row}' is no row of Table {' or '.join(map(str, tables))}.")
+        wanted = set(rows) or of_tables
+        kept = set(pages) or {run_id for run_id in built if run_id.startswith("tables/") and built[run_id] & wanted}
+        kept |= {
+            run_id for run_id in built if not run_id.startswith(("tables/", "pictures/")) and built[run_id] & wanted
+        }
+        for run_id in reversed(self.runs):
+            if run_id in kept:
+                kept.update(self.runs[run_id].upstream(self.runs))
+        used = {self.runs[run_id].parameters.get("dataset") for run_id in kept} - {None}
+        kept |= {r for r in self.runs if r.startswith("data/") and self.runs[r].parameters.get("dataset") in used}
+        return [run_id for run_id in self.runs if run_id in kept]
+
+
+def load(name_or_path) -> Profile:
+    """The profile of that name, or in that YAML file. Raises ValueError that says what is wrong with it."""
+    path = Path(name_or_path)
+    if path.suffix not in (".yaml", ".yml"):
+        path = FOLDER / f"{name_or_path}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml")))
+        raise ValueError(f"There is no profile '{name_or_path}': choose one of {known}, or name a YAML file.")
+    try:
+        return Profile(name=path.stem, **yaml.safe_load(path.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
+    except (ValidationError, TypeError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
+        where = f"{'.'.join(map(str, first['loc']))}: " if first["loc"] else ""
+        raise ValueError(f"{path}: {where}{first['msg'].removeprefix('Value error, ')}.") from None
+
+
+def outside_files(plan):
+    """Fetched files that a run reads where they are there: it is run again once they have come."""
+    from mosaiclib.data import fetch
+
+    keys = [value for value in plan.all_parameters.values() if value in fetch.FILES]
+    return [path for path in map(fetch.find, keys) if path]
+
+
+def _page(path):
+    """The plan of a table's or figure's notebook; it is described by its own first line."""
+    notebook = str(path.relative_to(ROOT))
+    return {"notebook": notebook, "description": parameters.title(path), "about_s": 20}

@@ -1,0 +1,238 @@
+"""The batch: Snakemake runs what is not up to date, then the site is written from whatever there is."""
+
+import fcntl
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from mosaicbook import runs
+from mosaicbook.batch import progress, waiting
+from mosaicbook.runs.provenance import ROOT
+
+GB_A_JOB = 3  # memory that one notebook may take
+RESERVE_BYTES = 24 << 20  # kept free while runs write, so that a full disk still takes the pages
+LISTED = 30
+REASONS = {
+    "Missing output": "not there yet",
+    "Params have changed": "other parameters or pictures",
+    "Set of input files": "other inputs",
+    "Input files updated": "after what it needs",
+}
+
+
+def report(profile, source, jobs=None, publish=None, tables=(), rows=(), plan_only=False) -> bool:
+    """Brings the report of a profile up to date; True where every run that was asked for is done.
+
+    source: the profile's name or file, as the Snakefile takes it. jobs: notebooks at once; None for as many as
+    cores and memory allow, with one training at a time. publish: also write pages without pictures that may not
+    be passed on to this folder. tables, rows: run only these tables of the paper, and these networks.
+    plan_only: say what would be done, and do nothing.
+    """
+    from mosaicbook import site
+    from mosaicbook.runs import records
+
+    asked = profile.narrowed(tables, rows)
+    folder = runs.reports_folder() / profile.name
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder, profile.name) as lock:
+        waits = waiting.for_data(profile, asked)
+        ready = [run_id for run_id in asked if run_id not in waits]
+        discard_garbage(profile, ready)
+        todo = out_of_date(profile, source, ready)
+        _tell(profile, asked, waits, todo, everything=plan_only)
+        if plan_only:
+            return True
+        trouble = _execute(profile, source, ready, todo, jobs, lock, folder / "log.txt") if todo else ""
+        planned = [
+            records.Planned(
+                *run_id.split("/"), plan.notebook, plan.description, f"mosaic run {run_id} --profile {source}",
+                _why_not(profile, run_id, asked, waits), run_id in asked,
+            )
+            for run_id, plan in profile.runs.items()
+        ]  # fmt: skip
+        index = site.build_site(folder, profile.title, planned, description=profile.description)
+        if publish:
+            site.build_site(folder, profile.title, planned, description=profile.description, publish=Path(publish))
+    failed = [run_id for run_id in asked if runs.result_of(profile.name, run_id) is None]
+    _say_failures(profile, failed, waits, trouble)
+    print(f"The report is {index}" + (f" ({len(failed)} of {_count(asked)} not done)" if failed else ""))
+    return not failed
+
+
+@contextmanager
+def _locked(folder, name):
+    with open(folder / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f"Another `mosaic report` is working on the profile {name}, or what a killed one had begun is ending: "
+                "wait for it."
+            ) from None
+        yield lock
+
+
+def discard_garbage(profile, run_ids):
+    """A result that no reader accepts would count as up to date: without it the run is made again."""
+    from mosaicbook.runs import records
+
+    for run_id in run_ids:
+        result = runs.folder_of(profile.name, run_id) / "result.json"
+        in_the_way = [folder for folder in (result.parents[1], result.parent) if folder.is_file()]
+        if in_the_way:
+            print(f"{run_id} is made again: a file lies where its folder should be.")
+            runs.discard(in_the_way[0])
+        elif result.exists() and not (found := records.read_run(result.parent, run_id)).done:
+            print(f"{run_id} is made again: {found.reason}")
+            runs.discard(result)
+
+
+def _snakemake(source, run_ids, profile, target, *more):
+    command = [
+        sys.executable, "-m", "snakemake", target, "--snakefile", str(ROOT / "Snakefile"), "--directory", str(ROOT),
+        "--nolock", "--rerun-incomplete", "--rerun-triggers", "mtime", "params", "input", *more,
+        "--config", f"profile={source}", *(["planning=1"] if "--dry-run" in more else []),
+    ]  # fmt: skip
+    return command if list(profile.runs) == run_ids else [*command, f"runs={' '.join(run_ids)}"]
+
+
+def _environment():
+    return os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+
+
+def out_of_date(profile, source, run_ids):
+    """{run id: why} of the runs that are not up to date, in the profile's order."""
+    if not run_ids:
+        return {}
+    command = _snakemake(source, run_ids, profile, "everything", "--dry-run", "--cores", "1")
+    done = subprocess.run(command, env=_environment(), capture_output=True, text=True)
+    if done.returncode:
+        raise ValueError(f"Snakemake could not plan the batch: {_last_words(done.stdout + done.stderr)}")
+    reasons = {}
+    for block in re.split(r"\n(?=(?:local)?rule )", done.stdout):
+        name = re.search(r"^ *output: .*/runs/([a-z]+/[\w.-]+)/result\.json", block, re.MULTILINE)
+        why = re.search(r"^ *reason: (.*)", block, re.MULTILINE)
+        if name:
+            reasons[name[1]] = _short(why[1] if why else "")
+    return {run_id: reasons[run_id] for run_id in run_ids if run_id in reasons}
+
+
+def _short(reason):
+    """Snakemake's reason for a run in a few words."""
+    changed = re.search(r"Updated input files: (.*?)(?:;|$)", reason)
+    if changed:
+        files = [os.path.relpath(file.strip(), ROOT) for file in changed[1].split(", ")]
+        return f"changed: {files[0]}" + (f" and {len(files) - 1} more" if len(files) > 1 else "")
+    return next((words for sign, words in REASONS.items() if sign in reason), "not up to date")
+
+
+def _tell(profile, asked, waits, todo, everything):
+    print(f"{profile.title}: {_count(asked)}, {len(asked) - len(waits) - len(todo)} of them up to date.")
+    for reason in dict.fromkeys(waits.values()):
+        held = [run_id for run_id, why in waits.items() if why == reason]
+        print(f"{_count(held)}, {_about(profile, held)}, wait: {reason}")
+    if todo:
+        print(f"To do: {_count(todo)}, {_about(profile, todo)} on {profile.machine}:")
+    if todo or everything:
+        shown = [run_id for run_id in asked if run_id in todo or (everything and run_id in waits)]
+        shown = shown if everything else shown[:LISTED]
+        for run_id in shown:
+            plan = profile.runs[run_id]
+            print(
+                f"  {run_id:32s} {progress.span(plan.about_s):>11s}  {plan.description} ({todo.get(run_id, 'waits')})"
+            )
+        if len(shown) < len(todo):
+            print(f"  and {len(todo) - len(shown)} more; --plan lists them all")
+
+
+def _count(run_ids):
+    return f"{len(run_ids)} run{'' if len(run_ids) == 1 else 's'}"
+
+
+def _about(profile, run_ids):
+    return f"about {progress.span(sum(profile.runs[run_id].about_s for run_id in run_ids))}"
+
+
+def _execute(profile, source, run_ids, todo, jobs, lock, log_path):
+    """Runs what is to do; returns what Snakemake said where it failed without a run having failed."""
+    memory = psutil.virtual_memory().total >> 30
+    cores = jobs or max(1, min(os.cpu_count(), memory // GB_A_JOB))
+    said = []
+    with _reserve(log_path.parent), progress.Batch({r: profile.runs[r].about_s for r in todo}) as shown:
+        for target in ("stages", "pages"):
+            command = _snakemake(source, run_ids, profile, target, "--keep-going", "--quiet", "all", "--cores",
+                                 str(cores), "--resources", f"training={jobs or 1}")  # fmt: skip
+            # Snakemake holds the lock too: a killed batch leaves no second one beside running notebooks.
+            process = subprocess.Popen(command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                       text=True, errors="replace", bufsize=1, pass_fds=(lock.fileno(),),
+                                       process_group=0)  # fmt: skip
+            try:
+                for line in process.stdout:
+                    shown.read(line.rstrip("\n"))
+                    said.append(line)
+            except KeyboardInterrupt:
+                os.killpg(process.pid, signal.SIGTERM)  # it and its notebooks, once, however this was stopped
+                process.wait()
+                raise
+            if process.wait() and not shown.failed:
+                return _last_words("".join(said))
+    with suppress(OSError):
+        log_path.write_text("".join(said), encoding="utf-8")
+    return ""
+
+
+@contextmanager
+def _reserve(folder):
+    """Space for the pages, given back before they are written."""
+    path = folder / ".reserve"
+    try:
+        with open(path, "wb") as file:
+            file.write(b"\0" * RESERVE_BYTES)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise OSError(f"{folder} has no room for a report: {error.strerror}. Free some space, then go on.") from None
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _last_words(text):
+    lines = [line for line in text.splitlines() if line.strip()]
+    return " ".join(" ".join(lines[-4:]).split())[:600]
+
+
+def _say_failures(profile, failed, waits, trouble):
+    told = [run_id for run_id in failed if run_id not in waits]
+    for run_id in told:
+        print(f"  not done: {run_id}: {_why(profile, run_id)}", file=sys.stderr)
+    for reason in dict.fromkeys(waits.get(run_id) for run_id in failed if run_id in waits):
+        count = sum(waits.get(run_id) == reason for run_id in failed)
+        print(f"  not done: {count} runs wait: {reason}", file=sys.stderr)
+    if trouble:
+        print(f"  Snakemake stopped: {trouble}", file=sys.stderr)
+
+
+def _why(profile, run_id):
+    folder = runs.folder_of(profile.name, run_id)
+    try:
+        return runs.read_json(folder / "run.json").get("reason") or "It has no result."
+    except (ValueError, OSError):
+        return _needs(profile, run_id) or "It left no record: it was killed, or the disk is full."
+
+
+def _why_not(profile, run_id, asked, waits):
+    """Why a run has nothing to show, for its page; "" where that is not known before its folder is read."""
+    return waits.get(run_id, _needs(profile, run_id) if run_id in asked else "It was not asked for.")
+
+
+def _needs(profile, run_id):
+    upstream = profile.runs[run_id].upstream(profile.runs)
+    missing = [needed for needed in upstream if runs.result_of(profile.name, needed) is None]
+    return f"It was not run, because it needs {missing[0]}." if missing else ""

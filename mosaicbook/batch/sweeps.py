@@ -1,0 +1,107 @@
+"""A sweep: rows of the paper's tables, each trained by one recipe at several learning rates, in a few lines of YAML.
+
+    sweeps:
+      - dataset: cityscapes
+        tables: [2, 3]                      # every network of these tables, once
+        learning_rates: [0.0005, 0.001]     # one training each; the best on the val split is evaluated
+        train: {epochs: 100, batch_size: 8, crop_height: 769, crop_width: 769}
+        evaluate: {split: val}
+        export: {height: 1024, width: 2048} # where there is one: TFLite files ...
+        latency: {runtimes: ai_edge_litert} # ... and their timing on the machine
+
+is, for a network N, the runs train/cityscapes-N-lr0.0005, train/cityscapes-N-lr0.001, evaluate/cityscapes-N,
+export/cityscapes-N and latency/cityscapes-N. Exported and timed are the networks whose latency the paper prints in
+one of the tables, and those named in `rows`.
+"""
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mosaicbook import paper
+from mosaiclib.models import catalogue
+
+_Parameters = dict[str, bool | int | float | str]
+
+
+class Sweep(BaseModel):
+    """One entry of `sweeps`.
+
+    rows: networks by name, beside those of `tables`. data_root: the data set's folder, where it is not in its
+    usual place. about_train_s, about_s: how long a training, and any other run, takes on the profile's machine.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    dataset: str
+    data_root: str = ""
+    tables: list[int] = Field(default_factory=list)
+    rows: list[str] = Field(default_factory=list)
+    learning_rates: list[float] = Field(default_factory=list)
+    train: _Parameters = Field(default_factory=dict)
+    evaluate: _Parameters = Field(default_factory=dict)
+    export: _Parameters | None = None
+    latency: _Parameters | None = None
+    about_train_s: int = 3600
+    about_s: int = 300
+
+    @model_validator(mode="after")
+    def _known(self):
+        if self.latency is not None and self.export is None:
+            raise ValueError("a sweep times the files that it exports: add export")
+        for table in self.tables:
+            paper.records(table)
+        for name in self.rows:
+            catalogue.get(name)
+        return self
+
+    def networks(self) -> list[str]:
+        """The names of the sweep's networks, each once, in the order of the tables."""
+        in_tables = [record.spec for table in self.tables for record in paper.records(table)]
+        return list(dict.fromkeys(in_tables + self.rows))
+
+    def timed(self) -> set[str]:
+        """The networks that are exported and timed."""
+        records = [record for table in self.tables for record in paper.records(table)]
+        return {record.spec for record in records if any(record.latency_ms.values())} | set(self.rows)
+
+    def runs(self) -> dict[str, dict]:
+        """{run id: the fields of its `PlannedRun`}."""
+        found = {}
+        for network in self.networks():
+            found |= self._runs_of(network)
+        return found
+
+    def _runs_of(self, network):
+        row, data = f"{self.dataset}-{network}", {"dataset": self.dataset}
+        if self.data_root:
+            data["data_root"] = self.data_root
+        rates = {f"{row}-lr{rate:g}": {"learning_rate": rate} for rate in self.learning_rates} or {row: {}}
+        found = {}
+        for name, rate in rates.items():
+            at = "".join(f", learning rate {value:g}" for value in rate.values())
+            found[f"train/{name}"] = {
+                "notebook": "notebooks/20_train.ipynb",
+                "description": f"{network} on {self.dataset}{at}",
+                "parameters": {"model": network, **data, **self.train, **rate},
+                "about_s": self.about_train_s,
+            }
+        chosen = f"best:train/{row}-lr*/weights" if self.learning_rates else f"run:train/{row}/weights"
+        found[f"evaluate/{row}"] = {
+            "notebook": "notebooks/30_evaluate.ipynb",
+            "description": f"{network} on {self.dataset}" + (", the best learning rate" if len(rates) > 1 else ""),
+            "parameters": {"weights": chosen, **data, **self.evaluate},
+            "about_s": self.about_s,
+        }
+        if self.export is not None and network in self.timed():
+            found[f"export/{row}"] = {
+                "notebook": "notebooks/40_export.ipynb",
+                "description": f"{network} as TFLite files",
+                "parameters": {"weights": chosen, **data, **self.export},
+                "about_s": self.about_s,
+            }
+        if self.latency is not None and network in self.timed():
+            found[f"latency/{row}"] = {
+                "notebook": "notebooks/50_latency.ipynb",
+                "description": f"{network}, timed on this machine",
+                "parameters": {"files": f"run:export/{row}/files", "released": "", **self.latency},
+                "about_s": self.about_s,
+            }
+        return found

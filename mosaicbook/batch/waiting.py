@@ -1,0 +1,37 @@
+"""Runs that cannot start yet, because their data set is not here."""
+
+from functools import cache
+from pathlib import Path
+
+from mosaicbook import runs
+from mosaicbook.runs.provenance import ROOT
+from mosaiclib.data import datasets, fetch
+
+
+def for_data(profile, run_ids) -> dict[str, str]:
+    """{run id: what is missing, in one sentence} of the runs that need a data set which is not there.
+
+    A run that needs one of those waits with it, unless that one is already done.
+    """
+    found = {}
+    for run_id in run_ids:
+        plan = profile.runs[run_id]
+        values = plan.all_parameters
+        missing = _missing(values["dataset"], values.get("data_root", "")) if "dataset" in values else ""
+        upstream = [needed for needed in plan.upstream(profile.runs) if needed in found]
+        blocked = [needed for needed in upstream if runs.result_of(profile.name, needed) is None]
+        if missing or blocked:
+            found[run_id] = missing or found[blocked[0]]
+    return found
+
+
+@cache
+def _missing(dataset, root):
+    """Why a data set cannot be read, or "". A synthetic one is drawn when it is needed."""
+    try:
+        data = datasets.get(dataset, ROOT / Path(root).expanduser() if root else None)
+        if not data.synthetic:
+            data.list_split(data.splits[0])
+    except (fetch.NotAvailable, ValueError) as error:
+        return f"{dataset.partition('-')[0]} is not here: {str(error).rstrip('.')}."
+    return ""

@@ -1,0 +1,153 @@
+"""Verbs that export and time networks: `mosaic export`, `mosaic bench`."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mosaicbook.cli import app
+
+
+def _size(text):
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdigit() and int(part) for part in parts):
+        raise ValueError(f"'{text}' is no size: write HEIGHTxWIDTH, for example 512x512.")
+    return int(parts[0]), int(parts[1])
+
+
+UNRELATED = (
+    "four photographs that have nothing to do with your data, which costs accuracy (docs/int8.md): "
+    "--calibration FOLDER with eight pictures of yours does better."
+)
+
+
+@app.command("export")
+def export_network(
+    weights: Annotated[Path, typer.Option(help="The weights folder to export.")],
+    out: Annotated[Path, typer.Option(help="The folder to write to.")],
+    input_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH in pixels.")] = "512x512",
+    output: Annotated[str, typer.Option(help="classes, full_logits or logits.")] = "classes",
+    precision: Annotated[list[str] | None, typer.Option(help="float32, float16, dynamic or int8; repeatable.")] = None,
+    calibration: Annotated[Path | None, typer.Option(help="A folder of pictures, for int8: eight or more.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+):
+    """Writes a network as .tflite files of a fixed size and batch 1."""
+    from mosaiclib import inference
+    from mosaiclib.data import datasets, images
+    from mosaiclib.data.photographs import FREE_PICTURES
+    from mosaiclib.export import export
+
+    size = _size(input_size)
+    if calibration and not calibration.is_dir():
+        raise ValueError(f"{calibration} is not a folder of pictures.")
+    found = (
+        sorted(p for p in calibration.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png")) if calibration else []
+    )
+    if calibration and not found:
+        raise ValueError(f"There is no .jpg, .jpeg or .png picture in {calibration}.")
+    loaded = [inference.letterbox(images.read_image(path), size)[0] for path in datasets.spread(found, 64)]
+    loaded = loaded or [inference.letterbox(free.read(), size)[0] for free in FREE_PICTURES]
+    precisions = precision or ["float32", "int8"]
+    files = export(weights, size, out, precisions, output, loaded)
+    if "int8" in precisions and not calibration:
+        print(f"mosaic: int8 was calibrated on {UNRELATED}", file=sys.stderr)
+    rows = [{"precision": f.precision, "file": str(f.path), "size_mb": f.size_mb, "ops": f.ops} for f in files]
+    if as_json:
+        print(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        print(f"{row['file']}: {row['size_mb']:.2f} MB, {sum(row['ops'].values())} operations")
+
+
+@app.command()
+def bench(
+    files: Annotated[list[Path] | None, typer.Argument(help=".tflite files.")] = None,
+    runtime: Annotated[
+        list[str] | None, typer.Option(help="tflite_runtime, ai_edge_litert, compiled_model or tf.lite; repeatable.")
+    ] = None,
+    kernels: Annotated[
+        list[str] | None, typer.Option(help="xnnpack, builtin, reference, gpu (compiled_model only); repeatable.")
+    ] = None,
+    threads: Annotated[list[int] | None, typer.Option(help="CPU threads; repeatable.")] = None,
+    delegate: Annotated[
+        list[str] | None, typer.Option(help="An external delegate's library; repeatable. Without --kernels, it alone.")
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Separate benchmark runs, averaged.")] = 10,
+    runs: Annotated[int, typer.Option(min=1, help="Inferences per benchmark run.")] = 10,
+    log: Annotated[Path | None, typer.Option(help="A new log; without it, one in reports/bench.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with the bench that wrote this log.")] = None,
+    show: Annotated[Path | None, typer.Option(help="Print what this log holds so far, and run nothing.")] = None,
+    android: Annotated[bool, typer.Option("--android", help="On a phone that adb reaches, not here.")] = False,
+    serial: Annotated[str | None, typer.Option(help="Which phone, where there are several.")] = None,
+    tool: Annotated[str | None, typer.Option(help="benchmark_model for the phone: its path, or download.")] = None,
+    configuration: Annotated[
+        list[str] | None,
+        typer.Option(help="On a phone: cpu1, cpu4, xnnpack1, xnnpack4, gpu, nnapi, hexagon, edgetpu; repeatable."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+):
+    """Times .tflite files here or on a phone, with a verdict on what ran them. Exit status 1 if one failed."""
+    from mosaiclib.data import fetch
+    from mosaiclib.latency import bench_log, host
+    from mosaiclib.latency import phone as phones
+
+    if sum(map(bool, (files, resume, show))) != 1:
+        raise ValueError("Name .tflite files to time, or a log to --resume or to --show.")
+    if show:
+        measured = bench_log.show(show)
+    elif resume and bench_log.read(resume)[0]["bench"].get("android"):
+        measured = phones.resume(resume, serial, _progress(resume))
+    elif resume:
+        measured = host.resume(resume, progress=_progress(resume))
+    elif android:
+        log, chosen = _new_log(log), configuration or ([] if delegate else list(phones.CONFIGURATIONS))
+        binary = phones.find_tool(tool, fetch.data_folder() / "android")
+        measured = phones.bench(
+            files, binary, chosen, processes, runs, serial, delegate or (), log=log, progress=_progress(log)
+        )
+    else:
+        log = _new_log(log)
+        measured = host.bench(
+            files, runtime or host.installed_runtimes(), kernels or ([] if delegate else ["xnnpack", "builtin"]),
+            threads or [1], processes, runs, log=log, delegates=delegate or (), progress=_progress(log),
+        )  # fmt: skip
+    _print_measurements(measured, host.timed_machine(), as_json)
+
+
+def _progress(log):
+    """A bar over benchmark runs on a terminal, below a line that says what a kill would leave."""
+    from tqdm import tqdm
+
+    def begin(turns):
+        print(f"mosaic: each finished run is kept in {log}; --resume goes on with it", file=sys.stderr)
+        return tqdm(turns, disable=None, unit="run")
+
+    return begin
+
+
+def _new_log(log):
+    from mosaicbook import runs
+
+    if log and log.exists():
+        raise ValueError(f"{log} exists: --resume goes on with it, or choose another --log.")
+    return log or runs.reports_folder() / "bench" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.jsonl"
+
+
+def _print_measurements(measured, machine, as_json):
+    from mosaiclib.latency import measurement
+
+    if as_json:
+        print(json.dumps({"measurements": measurement.as_rows(measured), "machine": machine}, indent=1))
+    for m in () if as_json else measured:
+        shown = f"{m.mean_ms:9.2f} ms +- {m.std_ms:.2f}" if m.mean_ms is not None else f"{'-':>9s}"
+        way = f"{m.runtime} {m.version or ''} {m.kernels}, {m.threads} threads"
+        note = f"  ({m.note})" if m.note and m.verdict != "failed" else ""
+        print(f"{m.model:32s} {way:42s} {shown:22s}  {m.verdict:15s} n={m.n}{note}")
+    if failed := [m for m in measured if m.verdict == "failed"]:
+        for note in dict.fromkeys(m.note for m in failed):
+            print(f"mosaic: {note}", file=sys.stderr)
+        raise typer.Exit(1)

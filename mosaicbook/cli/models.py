@@ -1,0 +1,253 @@
+"""Verbs for networks and their weights: `mosaic models|madds|import|predict|evaluate`."""
+
+import json
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from mosaicbook.cli import app
+
+importing = typer.Typer(no_args_is_help=True, help="Fill our networks with weights from published files.")
+app.add_typer(importing, name="import")
+
+READING = "TFLite MAdds"  # how most published figures are counted; rows that are not say so
+WeightsOption = Annotated[Path | None, typer.Option(help="A weights folder.")]
+TFLiteOption = Annotated[Path | None, typer.Option(help="A .tflite file, of `mosaic export` or released.")]
+
+
+@app.command("models")
+def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False):
+    """Lists every network of the paper with its parameters and its cost at the paper's size (a minute)."""
+    from mosaicbook.paper import madds
+
+    found = madds.networks()
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    table = _table("network", "tables", "size", "parameters", "MAdds, B", "conv MACs, B")
+    for row in found:
+        table.add_row(
+            row["name"],
+            ",".join(map(str, row["tables"])),
+            _size(row),
+            f"{row['params']:,}",
+            f"{row['tflite_madds_b']:.3f}",
+            f"{row['conv_macs_b']:.3f}",
+        )
+    Console().print(table)
+
+
+@app.command("madds")
+def list_madds(
+    number: Annotated[int | None, typer.Option("--table", help="Only this table of the paper, 2 to 7.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+):
+    """Prints the MAdds of the paper's tables beside those counted on our graphs (all tables: a minute)."""
+    from mosaicbook.paper import madds
+
+    found = madds.rows(number)
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    table = _table("network", "row", "size", "paper, B", "counted, B", "difference")
+    for row in found:
+        digits = len(row["paper_madds_text"].partition(".")[2])
+        table.add_row(
+            row["name"],
+            f"{row['table']}.{row['row']}",
+            _size(row),
+            row["paper_madds_text"],
+            f"{row['reading_madds_b']:.{max(digits, 2)}f}",
+            f"{row['difference_percent']:+.2f} %",
+        )
+    console = Console(highlight=False)
+    console.print(table)
+    for row in found:
+        if row["note"] or row["reading"] != READING:
+            console.print(f"{row['table']}.{row['row']}  counted as {row['reading']}. {row['note']}".rstrip())
+
+
+def _table(name, *columns):
+    """A table for the terminal, in which the names stay whole."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column(name, no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table
+
+
+def _size(row):
+    return "x".join(map(str, row["input_size"]))
+
+
+def _keep(model, card, out):
+    """Saves an imported network and says what it is."""
+    from mosaiclib import models
+
+    models.save(model, out, card)
+    print(f"{out}: {card.spec.name}, {len(card.classes)} classes, {model.count_params():,} parameters")
+
+
+@importing.command("mlperf")
+def import_mlperf(
+    file: Annotated[Path, typer.Argument(help="A graph released with MLPerf Mobile (.tflite).")],
+    out: Annotated[Path, typer.Option(help="The weights folder to write.")],
+):
+    """Imports a released TFLite graph: the authors' MOSAIC, or MobileNetV2 + DeepLabV3+ of MLPerf v1.0."""
+    from mosaiclib.models.pretrained import mlperf_tflite
+
+    if not file.is_file():
+        raise ValueError(f"{file} does not exist: `mosaic data fetch mlperf` gets the released graphs.")
+    model, card = mlperf_tflite.read(file)
+    _keep(model, card, out)
+
+
+@importing.command("model-garden")
+def import_model_garden(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint's prefix, its folder, or the published .tar.gz.")],
+    out: Annotated[Path, typer.Option(help="The weights folder to write.")],
+    bins: Annotated[str | None, typer.Option(help="The pyramid's bins, for example 1,4,8,16.")] = None,
+):
+    """Imports a TF2 checkpoint of the Model Garden's MOSAIC (official/projects/mosaic), or of its backbone alone."""
+    from mosaiclib.models.pretrained import model_garden
+
+    if bins is not None and not all(part.isdecimal() and int(part) for part in bins.split(",")):
+        raise ValueError(f"'{bins}' are no bins: write numbers with commas between, for example 1,4,8,16.")
+    model, card = model_garden.read(checkpoint, bins and tuple(map(int, bins.split(","))))
+    _keep(model, card, out)
+    for part in ("head", "bins"):
+        if part in card.provenance:
+            print(f"{part}: {card.provenance[part]}")
+
+
+@importing.command("deeplab")
+def import_deeplab(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint's prefix, its folder, or the published .tar.gz.")],
+    out: Annotated[Path, typer.Option(help="The weights folder to write.")],
+):
+    """Starts ResNet-50, ResNet-101 or Xception-71 with MOSAIC from DeepLab's ImageNet weights (TF1)."""
+    from mosaiclib.models.pretrained import deeplab
+
+    model, card = deeplab.read(checkpoint)
+    _keep(model, card, out)
+    print("head: random")
+
+
+@importing.command("keras-applications")
+def import_keras_applications(
+    name: Annotated[str, typer.Argument(help="A network on MobileNetV2 or V3, for example mnv3large-mosaic.")],
+    out: Annotated[Path, typer.Option(help="The weights folder to write.")],
+    weights: Annotated[str, typer.Option(help="imagenet (Keras downloads it), or a file.")] = "imagenet",
+):
+    """Starts a network from the ImageNet weights of keras.applications; its head stays random."""
+    from mosaiclib import models
+    from mosaiclib.models import catalogue
+    from mosaiclib.models.pretrained import keras_applications
+
+    model, card, filled = keras_applications.read(catalogue.get(name), weights)
+    models.save(model, out, card)
+    print(f"{out}: {name}, {len(filled)} layers filled up to {filled[-1]}; the rest is random")
+
+
+@app.command()
+def predict(
+    image: Annotated[Path, typer.Argument(help="A JPEG or PNG picture of any size.")],
+    out: Annotated[Path, typer.Option(help="The overlay to write (PNG).")],
+    weights: WeightsOption = None,
+    tflite: TFLiteOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the share of pixels of each class as JSON.")] = False,
+):
+    """Segments a picture and writes it with its classes coloured over it and a legend."""
+    from mosaicbook.show import overlays
+    from mosaiclib import inference
+    from mosaiclib.data import images
+
+    if (weights is None) == (tflite is None):
+        raise ValueError(
+            "Name the network: either --weights FOLDER (see `mosaic import --help`) or --tflite FILE "
+            "(see `mosaic export --help`)."
+        )
+    picture = images.read_image(image)
+    classes_of, size, classes, palette = _from_tflite(tflite) if tflite else _from_weights(weights)
+    label = inference.segment(classes_of, picture, size)
+    drawn = overlays.overlay(picture, label, palette)
+    images.write_png(out, overlays.with_legend(drawn, label, classes, palette))
+    found = {classes[i]: round(share, 4) for i, share in overlays.shares(label, classes)}
+    print(json.dumps({"out": str(out), "shares": found}) if as_json else f"{out}: {', '.join(found)}")
+
+
+def _from_weights(folder):
+    """(classes of a picture, size, class names, palette) of a weights folder."""
+    from mosaiclib import inference, models
+    from mosaiclib.data import palettes
+
+    card = models.load_card(folder)
+    runner = inference.keras_runner(models.load(folder, output="classes"))
+    return runner, card.input_size, card.classes, palettes.palette_of(card.dataset, len(card.classes))
+
+
+def _from_tflite(file):
+    """The same of a .tflite file: names and colours that it brings along, numbers where it brings none."""
+    from mosaiclib.data import palettes
+    from mosaiclib.tflite.segmenter import TFLiteSegmenter
+
+    segmenter = TFLiteSegmenter(file)
+    if segmenter.about:
+        names, palette = segmenter.about["classes"], [tuple(colour) for colour in segmenter.about["palette"]]
+    else:
+        names, palette = [f"class {i}" for i in range(255)], palettes.palette_of("", 255)
+    return segmenter.classes, segmenter.input_size, names, palette
+
+
+@app.command()
+def evaluate(
+    dataset: Annotated[str, typer.Option(help="A data set's name, for example minicity or camvid.")],
+    weights: WeightsOption = None,
+    tflite: TFLiteOption = None,
+    split: Annotated[str, typer.Option(help="The split to evaluate on.")] = "val",
+    rule: Annotated[str | None, typer.Option(help="cityscapes, camvid, garden or mlperf31.")] = None,
+    root: Annotated[Path | None, typer.Option(help="The folder that holds the data set.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first so many pictures.")] = None,
+    input_scale: Annotated[float, typer.Option(help="Resize pictures by this for the network.")] = 1.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+):
+    """Prints the mIoU of a network, or of an exported .tflite, on a split, by a named rule.
+
+    A .tflite has its own input size: pictures are fitted into it, and its classes are resized back.
+    """
+    from tqdm import tqdm
+
+    from mosaiclib import evaluation, inference, models
+    from mosaiclib.data import datasets
+    from mosaiclib.inference import KerasSegmenter
+
+    data = datasets.get(dataset, root)
+    if (weights is None) == (tflite is None):
+        raise ValueError("Name what to evaluate: either --weights FOLDER or --tflite FILE.")
+    if tflite and input_scale != 1:
+        raise ValueError("A .tflite file has its own input size: instead of --input-scale, export a larger one.")
+    if weights:
+        classes_of = KerasSegmenter(partial(models.load, weights), input_scale)
+    else:
+        from mosaiclib.tflite.segmenter import TFLiteSegmenter
+
+        segmenter = TFLiteSegmenter(tflite)
+        classes_of = partial(inference.segment, segmenter.classes, size=segmenter.input_size)
+    bar = partial(tqdm, disable=as_json or None)  # None: none where it is no terminal
+    matrix = evaluation.evaluate(classes_of, data, split, limit, progress=bar)
+    score = evaluation.score(matrix, rule or data.rule)
+    named = dict(zip(data.classes, score.per_class_iou, strict=True))
+    if as_json:
+        about = {"dataset": dataset, "split": split, "input_scale": None if tflite else input_scale}
+        print(json.dumps({**asdict(score), "per_class_iou": named, **about}, indent=1))
+        return
+    for name, value in named.items():
+        print(f"{name:15s} {'-' if value is None else f'{100 * value:5.1f} %'}")
+    print(f"mIoU {100 * score.miou:.2f} % (rule {score.rule}), pixel accuracy {100 * score.pixel_accuracy:.2f} %, "
+          f"{score.n_images} pictures of {data.title}, {split}")  # fmt: skip

@@ -1,0 +1,129 @@
+"""What the panel "Compare" shows of runs: their table, and the page of one with curves, classes and worst pictures."""
+
+from html import escape
+
+from mosaicbook.explorer import run_list
+from mosaicbook.show import figures, plots, tables
+from mosaicbook.show.tables import number
+from mosaiclib.data import datasets, images, palettes
+from mosaiclib.data.fetch import NotAvailable
+
+WORST = 2
+SVG_WIDTH = 560
+
+
+def table(rows) -> str:
+    """The runs as a table, whose rows can be picked."""
+    if not rows:
+        return "<p>There are no runs here yet: <code>mosaic report --profile quick</code> makes some.</p>"
+    body = []
+    for row in rows:
+        record = row.record
+        state = "done" if record.raw is not None else record.status
+        cells = (
+            f'<th scope="row">{escape(record.run_id)}</th><td>{escape(str((record.raw or {}).get("model") or ""))}</td>'
+            f"<td>{escape(row.data)}</td>{_number(row.miou_percent, '.2f')}{_number(row.madds_b, '.3f')}"
+            f"{_number(row.latency_ms, '.1f')}{_number(record.record.get('wall_s'), ',.0f')}<td>{escape(state)}</td>"
+        )
+        body.append(f'<tr data-pick="{escape(row.key, quote=True)}">{cells}</tr>')
+    heads = ("Run", "Network", "Data", "mIoU, %", "MAdds, B", "Latency, ms", "Took, s", "State")
+    numeric = heads[3:7]
+    head = "".join(f'<th scope="col"{" class=number" if name in numeric else ""}>{name}</th>' for name in heads)
+    return (
+        f'<table class="data"><caption>Runs; a click opens one</caption><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table>"
+    )
+
+
+def page(row, picture) -> str:
+    """The page of a run. picture: how a matplotlib figure is shown, from (figure, alt) to HTML."""
+    record = row.record
+    head = f"<h3>{escape(row.key)}</h3>"
+    if record.raw is None:
+        return f"{head}<p>{escape(record.status)}: {escape(record.reason)}</p>{_command(record)}"
+    show = {"train": _train, "evaluate": _evaluate, "latency": _latency, "export": _export}.get(record.stage)
+    return head + _command(record) + (show(row, picture) if show else "")
+
+
+def _command(record):
+    told = record.record
+    parts = [f"took {told['wall_s']:.0f} s" if isinstance(told.get("wall_s"), (int, float)) else "",
+             f"commit {str(told['commit'])[:10]}" if told.get("commit") else ""]  # fmt: skip
+    said = escape(", ".join(filter(None, parts)))
+    command = f"<p>Again: <code>{escape(record.command)}</code></p>" if record.command else ""
+    return f'<p class="mosaic-caption">{said}</p>{command}'
+
+
+def _train(row, picture):
+    import pandas as pd
+
+    history = pd.DataFrame([epoch.model_dump() for epoch in row.record.result.history])
+    if history.empty or not {"loss", "val_miou"} <= set(history):
+        return "<p>It kept no learning curve.</p>"
+    best = "" if row.miou_percent is None else f"; the network kept has a val mIoU of {row.miou_percent:.2f} %"
+    return picture(plots.learning_curve(history), f"Loss and val mIoU over {len(history)} epochs{best}")
+
+
+def _evaluate(row, picture):
+    result = row.record.result
+    palette = palettes.palette_of(result.dataset, len(result.per_class_iou))
+    told = f"mIoU {100 * result.miou:.2f} % by rule {result.rule}, {result.n_images} pictures of {row.data}"
+    bars = picture(plots.class_bars(result.per_class_iou, palette), f"IoU by class; {told}")
+    return f"<p>{escape(told)}</p>{bars}{_worst(row)}"
+
+
+def _worst(row):
+    """The pictures with the lowest mIoU, with truth, prediction and errors, where the data set is here."""
+    raw, folder = row.record.raw, row.record.folder
+    kept = [about for about in _list(raw.get("pictures")) if run_list.inside(folder, about.get("prediction") or "")]
+    kept = sorted(kept, key=lambda about: about.get("miou", 1))[:WORST]
+    if not kept:
+        return "<p>This run kept no predictions, so its worst pictures cannot be shown.</p>"
+    try:
+        data = datasets.get(raw["dataset"], raw.get("data_root") or None)
+        samples = data.split(raw["split"])
+        rows = []
+        for about in kept:
+            image, label = data.read(samples[int(about["index"])])
+            found = images.read_label(run_list.inside(folder, about["prediction"]))
+            name = f"{about['picture']}, mIoU {100 * about['miou']:.0f} %"
+            rows.append(
+                [
+                    figures.photograph(image, f"Picture {name}", name, shareable=data.shareable, credit=data.licence),
+                    figures.label_map(label, data.palette, f"Truth of {name}", "truth"),
+                    figures.label_map(found, data.palette, f"Prediction for {name}", "prediction"),
+                    figures.error_map(label, found, f"Errors in {name}", "errors"),
+                ]
+            )
+    except (ValueError, NotAvailable, KeyError, IndexError, TypeError) as error:
+        return f"<p>The worst pictures cannot be shown: {escape(' '.join(str(error).split()))}</p>"
+    caption = f"The {len(rows)} worst pictures of {data.title}" + (", synthetic" if data.synthetic else "")
+    return figures.gallery(rows, caption)._repr_html_() + figures.legend(data.classes, data.palette)._repr_html_()
+
+
+def _latency(row, picture):
+    rows = [
+        {"file": m.model, "runtime": m.runtime, "kernels": m.kernels, "threads": m.threads, "mean": m.mean_ms,
+         "spread": m.std_ms, "delegated": m.verdict}
+        for m in row.record.result.measurements
+    ]  # fmt: skip
+    rows.sort(key=lambda r: (r["file"], r["mean"] is None, r["mean"]))
+    units, formats = {"mean": "ms", "spread": "ms"}, {"mean": ".2f", "spread": ".2f"}
+    return tables.table(rows, "Latency on the machine of the run", units, formats)._repr_html_()
+
+
+def _export(row, picture):
+    rows = [
+        {"file": f.file, "precision": f.precision, "size": f.size_mb,
+         "same class as float": None if f.pixel_agreement is None else 100 * f.pixel_agreement}
+        for f in row.record.result.files
+    ]  # fmt: skip
+    return tables.table(rows, "Exported files", {"size": "MB", "same class as float": "% of pixels"})._repr_html_()
+
+
+def _list(value):
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _number(value, spec):
+    return f'<td class="number">{"–" if value is None else number(value, spec)}</td>'

@@ -1,0 +1,216 @@
+"""The panel "Measure": the shown network, or a file, timed on this machine by `latency.host`, with a way to stop."""
+
+import tempfile
+import threading
+from pathlib import Path
+
+import ipywidgets as widgets
+
+from mosaicbook.explorer import networks
+from mosaicbook.explorer.designs import PAPER, Design
+from mosaicbook.explorer.panel import Panel, problem
+from mosaicbook.show import tables
+from mosaiclib import export, inference, models
+from mosaiclib.data import fetch
+from mosaiclib.data.photographs import FREE_PICTURES
+from mosaiclib.latency import bench_log, host
+from mosaiclib.latency.host.worker import RUNTIMES
+
+LABEL = {"description_width": "118px"}
+KERNELS = {"xnnpack": "XNNPACK", "builtin": "built-in kernels", "reference": "reference kernels"}
+PRECISIONS = ("float32", "float16", "dynamic", "int8")
+MILLISECONDS = ("mean", "spread", "median", "p90")
+
+
+def measure(what=None, precision="float32", runtimes=None, kernels=("xnnpack", "builtin"), threads=1, processes=3,
+            runs=5) -> "MeasurePanel":  # fmt: skip
+    """The panel on a network: `explore.measure(explore.Design(m=448, input_size=(512, 512))).run()`.
+
+    what: a `Design`, the panel that `explore.design` gave (then whatever it shows when the clock starts), a
+    weights folder, or a .tflite file; by default the paper's own network. precision: of the export, where it
+    is no file yet. runtimes: by default all that are installed. kernels: xnnpack, builtin, reference.
+    processes: benchmark runs per configuration, each of `runs` inferences and two to warm up.
+    Raises ValueError for a name that is not known.
+    """
+    there = host.installed_runtimes()
+    runtimes = there if runtimes is None else runtimes
+    for names, known in ((runtimes, there), (kernels, KERNELS), ([precision], PRECISIONS)):
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise ValueError(f"Unknown or not installed: '{unknown[0]}'. There are {', '.join(known)}.")
+    return MeasurePanel(PAPER if what is None else what, precision, runtimes, kernels, threads, processes, runs)
+
+
+class MeasurePanel(Panel):
+    """measured: [Measurement] of the last bench, as far as it came."""
+
+    def __init__(self, what, precision, runtimes, kernels, threads, processes, runs):
+        self.measured, self._cancelled, self._thread = [], threading.Event(), None
+        wide = {"style": LABEL, "layout": widgets.Layout(width="400px")}
+        short = {"style": LABEL, "layout": widgets.Layout(width="200px")}
+
+        def ticks(names, chosen):
+            return {name: widgets.Checkbox(value=name in chosen, description=title, indent=False,
+                                           layout=widgets.Layout(width="auto", margin="0 12px 0 0"))
+                    for name, title in names.items()}  # fmt: skip
+
+        self._runtimes = ticks({name: name for name in host.installed_runtimes()}, runtimes)
+        self._kernels = ticks(KERNELS, kernels)
+        self.knobs = {
+            "what": widgets.Dropdown(options=_choices(what), value=what, description="What", **wide),
+            "precision": widgets.Dropdown(options=PRECISIONS, value=precision, description="Precision", **short),
+            "threads": widgets.BoundedIntText(threads, min=1, max=64, description="Threads", **short),
+            "processes": widgets.BoundedIntText(processes, min=1, max=100, description="Processes", **short),
+            "runs": widgets.BoundedIntText(runs, min=1, max=1000, description="Inferences each", **short),
+        }
+        self._start = widgets.Button(description="Start", icon="play", button_style="primary")
+        self._stop = widgets.Button(description="Cancel", icon="stop", disabled=True)
+        self.bar = widgets.IntProgress(max=1, layout=widgets.Layout(width="240px"))
+        self.status, self.says, self.table = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self._start.on_click(lambda _: self.start())
+        self._stop.on_click(lambda _: self.cancel())
+        for knob in (*self.knobs.values(), *self._runtimes.values(), *self._kernels.values()):
+            knob.observe(lambda _: self.show_code(), "value")
+        counts = widgets.HBox([self.knobs[name] for name in ("precision", "threads", "processes", "runs")])
+        counts.add_class("mosaic-columns")
+        super().__init__([
+            self.knobs["what"], counts, _row("Runtimes", self._runtimes), _row("Kernels", self._kernels),
+            widgets.HBox([self._start, self._stop, self.bar, self.status]), self.says, self.table,
+        ])  # fmt: skip
+        self.table.value = self._found()
+        self.show_code()
+
+    # === The clock ===
+
+    def start(self):
+        """Starts the clock beside the notebook, which stays usable."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self.run, daemon=True)
+            self._thread.start()
+
+    def cancel(self):
+        """Ends the benchmark run under way; what has been measured stays."""
+        self._cancelled.set()
+        self._say("Stopping ...")
+
+    def run(self) -> list:
+        """Measures and waits for the end; returns [`host.Measurement`]."""
+        self._cancelled.clear()
+        self._start.disabled, self._stop.disabled, self.says.value = True, False, ""
+        self.bar.value, self.measured = 0, []
+        self.show_code()  # a panel that is followed may show another design by now
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                self._say("Exporting the network ...")
+                file = self._file(Path(folder))
+                log = Path(folder) / "log.jsonl"
+                self.measured = host.bench(
+                    [file], _ticked(self._runtimes), _ticked(self._kernels), [self.knobs["threads"].value],
+                    self.knobs["processes"].value, self.knobs["runs"].value, log=log,
+                    progress=lambda turns: self._progress(turns, log), cancelled=self._cancelled.is_set,
+                )  # fmt: skip
+            self._say("Cancelled: what was measured stays." if self._cancelled.is_set() else "Done.")
+        except (ValueError, OSError, RuntimeError) as error:
+            self.says.value = problem(error)
+            self._say("")
+        finally:
+            self._start.disabled, self._stop.disabled = False, True
+        self.table.value = self._found()
+        return self.measured
+
+    def _progress(self, turns, log):
+        turns = list(turns)
+        self.bar.max = max(1, len(turns))
+        for number, turn in enumerate(turns):
+            self._say(f"Benchmark run {number + 1} of {len(turns)}")
+            yield turn
+            self.bar.value = number + 1
+            self.measured = bench_log.show(log)
+            self.table.value = self._found()
+
+    def _file(self, folder):
+        """What is timed, as a .tflite file: as it is, or exported to `folder`."""
+        what, precision = self.knobs["what"].value, self.knobs["precision"].value
+        design = what if isinstance(what, Design) else getattr(what, "design", None)
+        if design is not None:
+            network = models.build(design.spec, design.input_size, design.classes, "classes", batch=1)
+            file = folder / f"{design.name}_{'x'.join(map(str, design.input_size))}_{precision}.tflite"
+            file.write_bytes(export.to_tflite(network, precision, _calibration(precision, design.input_size)))
+            return file
+        path = networks.path_of(what)
+        if not path.is_dir():
+            return path
+        size = models.load_card(path).input_size
+        return export.export(path, size, folder, [precision], calibration=_calibration(precision, size))[0].path
+
+    # === What is shown ===
+
+    def _say(self, text):
+        self.status.value = f'<span class="mosaic-caption" role="status">{text}</span>'
+
+    def _found(self):
+        if not self.measured:
+            return '<p class="mosaic-caption">Nothing has been measured yet.</p>'
+        rows = [
+            {"runtime": f"{m.runtime} {m.version or ''}".strip(), "kernels": m.kernels, "threads": m.threads,
+             "mean": m.mean_ms, "spread": m.std_ms if m.n > 1 else None, "median": m.median_ms, "p90": m.p90_ms,
+             "delegated": m.verdict, "processes": m.n, "note": m.note}
+            for m in sorted(self.measured, key=lambda m: (m.mean_ms is None, m.mean_ms))
+        ]  # fmt: skip
+        told = host.timed_machine()
+        caption = f"{self.measured[0].model} on this machine: {told['cpu']}, {told['cores']} cores"
+        units, formats = dict.fromkeys(MILLISECONDS, "ms"), dict.fromkeys(MILLISECONDS, ".2f")
+        return tables.table(rows, caption, units, formats, numbers_as_text=("threads", "processes"))._repr_html_()
+
+    @property
+    def code(self):
+        what = self.knobs["what"].value
+        design = what if isinstance(what, Design) else getattr(what, "design", None)
+        inner = ", ".join(f"{name}={value!r}" for name, value in design.differences(PAPER).items()) if design else ""
+        arguments = [f"explore.Design({inner})" if design else repr(str(what))]
+        plain = {"precision": "float32", "threads": 1, "processes": 3, "runs": 5}
+        arguments += [f"{n}={self.knobs[n].value!r}" for n, default in plain.items() if self.knobs[n].value != default]
+        if _ticked(self._runtimes) != list(self._runtimes):
+            arguments.append(f"runtimes={_ticked(self._runtimes)!r}")
+        if _ticked(self._kernels) != ["xnnpack", "builtin"]:
+            arguments.append(f"kernels={tuple(_ticked(self._kernels))!r}")
+        return f"explore.measure({', '.join(arguments)})"
+
+    def static(self):
+        rows = [
+            {"runtime": name, "installed here": name in self._runtimes,
+             "would be timed": name in _ticked(self._runtimes)}
+            for name in RUNTIMES
+        ]  # fmt: skip
+        return tables.table(rows, "Runtimes for TFLite graphs")._repr_html_() + self._found()
+
+
+def _choices(what):
+    """[(title, value)]: what was asked for, the paper's network, the released graph, exported files."""
+    title = "The design shown above" if isinstance(what, Panel) else getattr(what, "name", None) or str(what)
+    found = {title: what}
+    if what != PAPER:
+        found[f"{PAPER.name}, {PAPER.input_size[0]}x{PAPER.input_size[1]}"] = PAPER
+    released = fetch.find("mlperf/mosaic_r4_uint8.tflite")
+    files = {title: path for title, path in networks.here().items() if path.endswith(".tflite")}
+    files = {title: path for title, path in files.items() if path not in fetch.FILES}
+    if released and str(released) not in files.values():
+        files[released.name] = str(released)
+    return [*found.items(), *((title, path) for title, path in files.items() if path != what)]
+
+
+def _calibration(precision, size):
+    if precision != "int8":
+        return ()
+    return [inference.letterbox(free.read(), size)[0] for free in FREE_PICTURES]
+
+
+def _ticked(boxes):
+    return [name for name, box in boxes.items() if box.value]
+
+
+def _row(title, boxes):
+    label = widgets.Label(title, layout=widgets.Layout(width="126px", justify_content="flex-end"))
+    row = widgets.HBox([label, *boxes.values()], layout=widgets.Layout(flex_flow="row wrap"))
+    row.add_class("mosaic-row")
+    return row

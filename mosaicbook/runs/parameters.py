@@ -1,0 +1,79 @@
+"""Parameters of a notebook: read from its `parameters` cell, and checked before anything is computed.
+
+papermill itself only warns of an unknown name and never looks at types.
+"""
+
+import ast
+import builtins
+import difflib
+import json
+from pathlib import Path
+from types import ModuleType
+
+from pydantic import TypeAdapter, ValidationError
+
+from mosaicbook.runs.masking import is_secret
+
+_TYPES = {"str": str, "int": int, "float": float, "bool": bool}
+
+
+def declared(notebook_path):
+    """{name: (type, default)} of a notebook, from `name: type = literal` lines of its parameters cell."""
+    cells = [cell for cell in _cells(notebook_path) if "parameters" in cell["metadata"].get("tags", [])]
+    if len(cells) != 1:
+        raise ValueError(f"{notebook_path} must have exactly one cell tagged 'parameters'.")
+    found = {}
+    for line in ast.parse("".join(cells[0]["source"])).body:
+        if not isinstance(line, ast.AnnAssign) or line.value is None:
+            raise ValueError(f"{notebook_path}: every line of its parameters cell must be 'name: type = literal'.")
+        found[line.target.id] = (_TYPES[ast.unparse(line.annotation)], ast.literal_eval(line.value))
+    return found
+
+
+def title(notebook_path):
+    """The heading of a notebook's first cell."""
+    return "".join(_cells(notebook_path)[0]["source"]).partition("\n")[0].removeprefix("# ")
+
+
+def _cells(notebook_path):
+    # Read as plain JSON: nbformat takes a second to import, and a profile asks this of twenty notebooks.
+    return json.loads(Path(notebook_path).read_text(encoding="utf-8"))["cells"]
+
+
+def check(values, types):
+    """Raises ValueError for a name that is not declared, a value of another type, or a secret by its name."""
+    for name, value in values.items():
+        if is_secret(name):
+            raise ValueError(f"Parameter '{name}' looks like a secret, and parameters are written into reports.")
+        if name not in types:
+            near = difflib.get_close_matches(name, types, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else f" There are: {', '.join(types)}."
+            raise ValueError(f"Unknown parameter '{name}'.{hint}")
+        if value is None:  # not given: what it stands for is said in the notebook
+            continue
+        kind = _TYPES.get(types[name], types[name])
+        try:
+            TypeAdapter(kind).validate_python(value, strict=True)
+        except ValidationError:
+            raise ValueError(f"Parameter '{name}' must be {kind.__name__}, but it is {value!r}.") from None
+
+
+def from_namespace(namespace):
+    """The parameters in a running notebook's globals, checked: call it right after the parameters cell.
+
+    Declared are the annotated names; any other plain value that is there by then was misspelt.
+    """
+    types = {name: getattr(kind, "__name__", kind) for name, kind in namespace.get("__annotations__", {}).items()}
+    shell = namespace.get("get_ipython")
+    known = set(shell().user_ns_hidden) | {"In", "Out"} if shell else set()
+    plain = {
+        name: value
+        for name, value in namespace.items()
+        if not name.startswith("_")
+        and name not in known
+        and not hasattr(builtins, name)
+        and not isinstance(value, ModuleType)
+        and not callable(value)
+    }
+    check(plain, types)
+    return plain

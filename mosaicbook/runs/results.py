@@ -1,0 +1,177 @@
+"""The form of each stage's result.json, for what writes it and what reads it."""
+
+from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
+
+
+class Cell(BaseModel):
+    """One number of the paper and ours. The difference, and whether it is within the tolerance, follow from these."""
+
+    model_config = ConfigDict(extra="forbid")
+    paper: FiniteFloat | None = None
+    paper_text: str = ""
+    ours: FiniteFloat | None = None
+    difference: FiniteFloat | None = None
+    tolerance: FiniteFloat | None = None
+    within: bool | None = None
+    data: str = ""
+    other_data: bool = False
+    unit: str = ""
+    run: str | None = None
+    note: str = ""
+    command: str = ""
+
+    @model_validator(mode="after")
+    def _subtract(self):
+        known = self.paper is not None and self.ours is not None and not self.other_data
+        self.difference = round(self.ours - self.paper, 10) if known else None
+        judged = known and self.tolerance is not None
+        self.within = abs(self.difference) <= self.tolerance + 1e-9 if judged else None
+        return self
+
+
+class Row(BaseModel):
+    """A row as the paper names it, with one cell per column."""
+
+    model_config = ConfigDict(extra="forbid")
+    label: str
+    cells: list[Cell | None]
+
+
+class Table(BaseModel):
+    """A table of the paper, measured again. Raises ValidationError (a ValueError) where a row is short."""
+
+    model_config = ConfigDict(extra="ignore")
+    columns: list[str]
+    rows: list[Row]
+    tolerances: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _rectangular(self):
+        for row in self.rows:
+            if len(row.cells) != len(self.columns):
+                raise ValueError(f"row '{row.label}' has {len(row.cells)} cells for {len(self.columns)} columns")
+        return self
+
+
+class _Result(BaseModel):
+    model_config = ConfigDict(extra="ignore", protected_namespaces=())
+
+
+class Epoch(_Result):
+    """One line of a learning curve."""
+
+    epoch: int
+    loss: float | None = None
+    val_miou: float | None = None
+
+
+class Training(_Result):
+    """result.json of the stage train, as far as the index shows it."""
+
+    model: str
+    dataset: str
+    synthetic: bool
+    seed: int | None = None
+    best_val_miou: float | None = None
+    kept_val_miou: float | None = None
+    history: list[Epoch]
+
+    @property
+    def val_miou(self):
+        """That of the network which the training left: its best epoch's, or its last one's."""
+        return self.best_val_miou if self.kept_val_miou is None else self.kept_val_miou
+
+
+class Evaluation(_Result):
+    """result.json of the stage evaluate."""
+
+    model: str
+    dataset: str
+    synthetic: bool
+    split: str
+    rule: str
+    n_images: int
+    input_scale: float = 1.0
+    miou: float
+    pixel_accuracy: float | None = None
+    per_class_iou: dict[str, float | None]
+
+
+class ExportedFile(_Result):
+    """One exported file; agreement is the share of pixels with the float network's class."""
+
+    precision: str
+    file: str
+    size_mb: float | None = None
+    pixel_agreement: float | None = None
+
+
+class Export(_Result):
+    """result.json of the stage export."""
+
+    model: str
+    files: list[ExportedFile]
+
+
+class Measurement(_Result):
+    """One timing, in milliseconds."""
+
+    model: str = ""
+    file: str = ""
+    runtime: str = ""
+    version: str | None = None
+    kernels: str | int | bool | None = None
+    threads: int | None = None
+    verdict: str | None = None
+    n: int | None = None
+    mean_ms: float | None = None
+    median_ms: float | None = None
+    p90_ms: float | None = None
+    std_ms: float | None = None
+    peak_memory_mb: float | None = None
+
+
+class Latency(_Result):
+    """result.json of the stage latency."""
+
+    measurements: list[Measurement]
+
+
+class Shown(_Result):
+    """A picture of the first page: file names within the run's folder.
+
+    label_map: the prediction alone, shown in a published report where the photograph may not be.
+    """
+
+    title: str
+    credit: str = ""
+    photo: str
+    overlay: str
+    label_map: str | None = None
+    shareable: bool = False
+
+
+class LegendEntry(_Result):
+    """A class and its colour, 0 to 255."""
+
+    name: str
+    rgb: tuple[int, int, int]
+
+
+class Pictures(_Result):
+    """result.json of the stage pictures. skipped: why there is none, or null."""
+
+    skipped: str | bool | None = None
+    model: str | None = None
+    images: list[Shown] = []
+    legend: list[LegendEntry] = []
+
+
+FORMS = {
+    "train": Training,
+    "evaluate": Evaluation,
+    "export": Export,
+    "latency": Latency,
+    "pictures": Pictures,
+    "tables": Table,
+}

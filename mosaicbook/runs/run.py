@@ -1,0 +1,114 @@
+"""One run is one folder: the executed notebook, `result.json` with its numbers, `run.json` with its story.
+
+A run is made in a folder beside its place and renamed when it is whole, so that a reader never sees half
+of one (see `execution`).
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from mosaicbook.runs import parameters
+from mosaicbook.runs.provenance import ROOT
+from mosaiclib.files import plain, replacing
+
+
+def reports_folder() -> Path:
+    """Where reports are written: MOSAIC_REPORTS, or reports/ beside the notebooks."""
+    return Path(os.environ.get("MOSAIC_REPORTS") or ROOT / "reports")
+
+
+def write_json(path, data):
+    """Writes JSON beside and renames; numbers that are not finite are refused. Raises OSError that names the file."""
+    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
+    with replacing(path) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
+
+
+# === Inside a notebook ===
+
+
+class Run:
+    """What a notebook needs of its run: `folder` for its files, `scratch` for what outlives a killed run."""
+
+    def __init__(self, stage, folder, scratch):
+        self.stage, self.folder, self.scratch = stage, Path(folder), Path(scratch)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(plain(error)) from None
+
+    def finish(self, result):
+        """Writes the numbers of this run, with units in their names, to result.json."""
+        write_json(self.folder / "result.json", result)
+
+
+def start(stage, namespace) -> Run:
+    """Checks the parameters in a notebook's globals and opens its run.
+
+    Started by `mosaic run`, the run's folder is given; by hand it is reports/by-hand/<stage>.
+    Raises ValueError for an unknown or mistyped parameter.
+    """
+    parameters.from_namespace(namespace)
+    by_hand = reports_folder() / "by-hand" / stage
+    folder = os.environ.get("MOSAIC_RUN_FOLDER") or by_hand
+    return Run(stage, folder, os.environ.get("MOSAIC_RUN_SCRATCH") or by_hand / "scratch")
+
+
+# === Run folders ===
+
+
+class RunFailed(Exception):
+    """A run that did not finish; its reason is one sentence."""
+
+
+def folder_of(profile_name, run_id) -> Path:
+    """The folder of a run: reports/<profile>/runs/<stage>/<row>."""
+    return reports_folder() / profile_name / "runs" / run_id
+
+
+def discard(path):
+    """Removes a file, a link or a folder, if there is one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def read_json(path):
+    """A JSON object from a file. Raises ValueError that names a file which is missing or none."""
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{Path(path).name} was not written.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise ValueError(f"{path} is not valid JSON.") from None
+    if not isinstance(data, dict):
+        raise ValueError(f"{path} does not hold a JSON object.")
+    return data
+
+
+def result_of(profile_name, run_id):
+    """The numbers of a finished run, or None where there is none."""
+    folder = folder_of(profile_name, run_id)
+    try:
+        done = read_json(folder / "run.json").get("status") == "done"
+        return read_json(folder / "result.json") if done else None
+    except (ValueError, OSError):
+        return None
+
+
+def at_own_size(evaluation) -> bool:
+    """Whether the network saw pictures at their own size, as in the paper: other results compare with none of its."""
+    return evaluation.get("input_scale", 1) == 1
+
+
+def finished(profile_name, stage) -> dict:
+    """{run id: its numbers} of the finished runs of a stage in a profile, by name."""
+    found = {}
+    for folder in sorted(folder_of(profile_name, stage).glob("[!.]*")):
+        result = result_of(profile_name, f"{stage}/{folder.name}")
+        if result is not None:
+            found[f"{stage}/{folder.name}"] = result
+    return found

@@ -1,0 +1,1 @@
+"""Drawings of built networks."""

@@ -1,0 +1,174 @@
+"""Accessible HTML tables: a caption, headers with a scope, numbers that line up, and no silent gap."""
+
+import math
+from html import escape
+from numbers import Number
+
+from IPython.display import HTML
+
+from mosaicbook.runs.results import Table
+from mosaicbook.show.links import page_name
+
+LONGEST_UNBROKEN = 28
+MINUS = "\N{MINUS SIGN}"
+
+
+def table(data, caption, units=None, formats=None, missing=None, numbers_as_text=()) -> HTML:
+    """A table from a pandas DataFrame or a list of dicts; the first column names the rows.
+
+    units: {column: unit}, shown under the header. formats: {column: format spec such as ".1f"}.
+    missing: the command that fills empty cells (None or NaN); without it they show a dash.
+    numbers_as_text: columns whose numbers are names (a seed, a year): left aligned, no separators.
+    A value with `_repr_html_` (a link) is inserted as it is, everything else is escaped.
+    """
+    if hasattr(data, "to_dict"):
+        columns = [str(column) for column in data.columns]
+        rows = [dict(zip(columns, row, strict=True)) for row in data.itertuples(index=False, name=None)]
+    else:
+        rows = list(data)
+        columns = list(dict.fromkeys(str(key) for row in rows for key in row))
+    if not columns:
+        return HTML(f'<p class="caption">{escape(caption)}</p>')
+    units, formats = units or {}, dict(formats or {})
+    numeric = {
+        column
+        for column in columns
+        if column not in numbers_as_text
+        and all(_is_number(row.get(column)) or _is_missing(row.get(column)) for row in rows)
+        and any(_is_number(row.get(column)) for row in rows)
+    }
+    for column in numeric - set(formats):
+        formats[column] = _common_format([row[column] for row in rows if _is_number(row.get(column))])
+    head = "".join(_header(column, units.get(column), column in numeric) for column in columns)
+    body = []
+    for row in rows:
+        cells = []
+        for position, column in enumerate(columns):
+            value = row.get(column)
+            shown = _gap(missing) if _is_missing(value) else _shown(value, formats.get(column), column in numeric)
+            short = position and isinstance(value, str) and len(value) <= LONGEST_UNBROKEN
+            kind = ' class="number"' if column in numeric else ' class="short"' if short else ""
+            cells.append(f'<th scope="row">{shown}</th>' if position == 0 else f"<td{kind}>{shown}</td>")
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    return HTML(_whole(caption, f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"))
+
+
+def measured_table(rows, columns, caption="", tolerances=None) -> HTML:
+    """Paper value | ours | difference | run, a line per number, grouped by the paper's rows.
+
+    rows, columns and tolerances are those of `measured.Table`, so that `measured_table(**result)` shows a
+    table's result.json. Raises ValueError where they are not of that form.
+    """
+    record = Table(rows=rows, columns=columns, tolerances=tolerances or {})
+    body = []
+    for row in record.rows:
+        body.append(f'<tbody><tr class="group"><th scope="rowgroup" colspan="5">{escape(row.label)}</th></tr>')
+        for column, cell in zip(record.columns, row.cells, strict=True):
+            if cell is not None:
+                body.append(_measured_line(column, cell))
+        body.append("</tbody>")
+    names = ("", "Paper", "Ours", "Difference", "Run")
+    head = "".join(_header(name, None, name in names[1:4]) for name in names)
+    table = _whole(caption, f"<thead><tr>{head}</tr></thead>{''.join(body)}", "measured")
+    return HTML(table + _tolerances(record.tolerances))
+
+
+def _tolerances(told):
+    """What the marks beside the differences mean."""
+    if not told:
+        return ""
+    each = "; ".join(f"{escape(column)}: {escape(text)}" for column, text in told.items())
+    marks = " or ".join(f"{mark(within)} {'within' if within else 'beyond'}" for within in (True, False))
+    return f'<p class="caption">A difference is {marks} its tolerance. {each}.</p>'
+
+
+def mark(within) -> str:
+    """A sign that says whether something is within its tolerance, for the eye and for a screen reader."""
+    kind, sign = ("within", "\N{CHECK MARK}") if within else ("beyond", "\N{MULTIPLICATION SIGN}")
+    return f'<span class="{kind}" role="img" aria-label="{kind} tolerance">{sign}</span>'
+
+
+def _measured_line(column, cell):
+    decimals = max((_decimals(value) for value in (cell.paper, cell.ours) if value is not None), default=0)
+    unit = f' <span class="unit">{escape(cell.unit)}</span>' if cell.unit else ""
+    told = cell.paper_text or (number(cell.paper) if cell.paper is not None else "")
+    paper = f"{escape(told)}{unit}" if told else "not given"
+    line = f'<th scope="row">{escape(column)}</th><td class="number">{paper}</td>'
+    note, row = "", "<tr>"
+    if cell.note:
+        note, row = f'<tr class="told"><td colspan="5" class="note">{escape(cell.note)}</td></tr>', '<tr class="noted">'
+    if cell.ours is None:
+        return f'{row}{line}<td class="gap" colspan="3">{_gap(cell.command, "not run")}</td></tr>{note}'
+    difference = "" if cell.difference is None else number(cell.difference, f"+.{min(decimals, 3)}f")
+    if cell.within is not None:
+        difference = f'<span class="{"within" if cell.within else "beyond"}">{difference}</span> {mark(cell.within)}'
+    if cell.other_data:
+        difference = '<span class="absent">other data</span>'
+    link = "no run given"
+    if cell.run:
+        link = f'<a href="{page_name(cell.run)}">{escape(cell.run).replace("/", "/<wbr>")}</a>'
+    ours = f'<td class="number ours">{number(cell.ours, f".{min(decimals, 3)}f")}{unit}</td>'
+    return f'{row}{line}{ours}<td class="number">{difference}</td><td class="run">{link}</td></tr>{note}'
+
+
+def folded(shown, summary) -> HTML:
+    """Something for a page behind a line that opens it."""
+    return HTML(f"<details><summary>{escape(summary)}</summary>{shown.data}</details>")
+
+
+def number(value, spec=None) -> str:
+    """A number as text: thousands apart by a thin space, a true minus sign, at most 4 digits by default."""
+    if not math.isfinite(value):
+        return "not a number"
+    if spec is None:
+        spec = "," if float(value).is_integer() and abs(value) < 1e15 else ",.4g"
+        value = int(value) if spec == "," else value
+    return format(value, spec).replace(",", "\N{NARROW NO-BREAK SPACE}").replace("-", MINUS)
+
+
+def _whole(caption, inner, kind=""):
+    label = f' role="region" tabindex="0" aria-label="{escape(caption or "Table")}, scrolls sideways"'
+    caption = f"<caption>{escape(caption)}</caption>" if caption else ""
+    return f'<div class="scroll"{label}><table class="{("data " + kind).strip()}">{caption}{inner}</table></div>'
+
+
+def _header(name, unit, numeric):
+    unit = f'<span class="unit">{escape(unit)}</span>' if unit else ""
+    return f'<th scope="col"{" class=number" if numeric else ""}>{escape(name)}{unit}</th>' if name else "<td></td>"
+
+
+def _gap(command, reason="–"):
+    if command:
+        return f'<span class="gap">not run: <code>{escape(command)}</code></span>'
+    return f'<span class="gap">{escape(reason)}</span>'
+
+
+def _shown(value, spec, numeric):
+    if hasattr(value, "_repr_html_"):
+        return value._repr_html_()
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if _is_number(value) and (numeric or not spec):
+        return number(value, spec) if numeric or isinstance(value, float) else escape(str(value))
+    return escape(format(value, spec) if spec else str(value))
+
+
+def _common_format(values):
+    """One format for a column, so that its decimal points line up: at most 4 digits of the finest number."""
+    decimals = [0 if float(value).is_integer() else len(f"{value:.4g}".partition(".")[2]) for value in values]
+    if any(float(value) and not 1e-3 <= abs(value) < 1e15 for value in values):
+        return None
+    return f",.{min(max(decimals), 4)}f"
+
+
+def _is_number(value):
+    return isinstance(value, Number) and not isinstance(value, (bool, complex)) and math.isfinite(value)
+
+
+def _is_missing(value):
+    return value is None or (isinstance(value, float) and not math.isfinite(value))
+
+
+def _decimals(value):
+    text = f"{value:.6f}".rstrip("0")
+    return len(text.partition(".")[2])

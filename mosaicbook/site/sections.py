@@ -1,0 +1,191 @@
+"""The sections of the index: pictures, curves, IoU by class, files and timings, drawn from result.json files."""
+
+from collections import defaultdict
+from math import isfinite
+
+from markupsafe import Markup, escape
+
+from mosaicbook.show import figures, tables
+from mosaicbook.show.links import run_link
+
+CURVES_A_PLOT = 8
+
+
+def pictures(run):
+    """{"rows", "legend"} of a pictures run, or {"gap": why there are none}."""
+    if run.result.skipped or not run.result.images:
+        reason = run.result.skipped if isinstance(run.result.skipped, str) else ""
+        return {"gap": reason or "This run has no pictures to show."}
+    shown = []
+    for image in run.result.images:
+        colours = [entry.rgb for entry in run.result.legend]
+        photo = _file(run, image.photo)
+        mapped = f"{image.title}, segmented: each colour is a class"
+        row = [
+            figures.photograph(photo, image.title, image.title, shareable=image.shareable, credit=image.credit),
+            figures.photograph(
+                _file(run, image.overlay), mapped, "What the network sees", shareable=image.shareable,
+                credit="" if image.shareable else image.credit,
+            ),
+        ]  # fmt: skip
+        if image.label_map:
+            row.append(figures.photograph(_file(run, image.label_map), mapped, "Classes alone", shareable=True))
+        shown.append(figures.gallery([row]))
+    names = [entry.name for entry in run.result.legend]
+    return {"rows": [Markup(row.data) for row in shown], "legend": Markup(figures.legend(names, colours).data)}
+
+
+def _file(run, name):
+    """A file of the run's own folder. Raises ValueError for anything else."""
+    path = (run.folder / name).resolve()
+    if not path.is_relative_to(run.folder.resolve()) or not path.is_file():
+        raise ValueError(f"result.json names the picture {name!r}, which is not in the run's folder.")
+    return path
+
+
+def curves(runs):
+    """[{"plot", "synthetic", "runs", "note"}]: loss and val mIoU of the training runs, a pair of plots per data set."""
+    by_dataset = defaultdict(list)
+    for run in runs:
+        by_dataset[run.result.dataset, run.result.synthetic].append(run)
+    found = []
+    for (dataset, synthetic), trained in by_dataset.items():
+        shown = [run for run in trained if run.result.history][:CURVES_A_PLOT]
+        if not shown:
+            continue
+        best = ", ".join(f"{run.run_id} {100 * run.result.best_val_miou:.1f} %" for run in shown
+                         if _known(run.result.best_val_miou))  # fmt: skip
+        plots = [
+            _curve(shown, "val_miou", 100, "mIoU on the val split, %", f"mIoU by epoch on {dataset}; best: {best}"),
+            _curve(shown, "loss", 1, "training loss, nats", f"Training loss by epoch on {dataset}"),
+        ]
+        left = len(trained) - len(shown)
+        found.append(
+            {
+                "dataset": dataset,
+                "synthetic": synthetic,
+                "plots": [Markup(plot.data) for plot in plots if plot],
+                "runs": shown,
+                "note": f"{left} more runs are in the list below." if left else "",
+            }
+        )
+    return found
+
+
+def _curve(runs, field, scale, label, alt):
+    import matplotlib
+    from matplotlib.ticker import MaxNLocator
+
+    points = {}
+    for run in runs:
+        line = [(epoch.epoch, scale * getattr(epoch, field)) for epoch in run.result.history
+                if _known(getattr(epoch, field))]  # fmt: skip
+        if line:
+            points[run.run_id.split("/", 1)[1]] = line
+    if not points:
+        return None
+    with matplotlib.rc_context():
+        figures.style()
+        from matplotlib import pyplot
+
+        fig, axes = pyplot.subplots()
+        for name, line in points.items():
+            axes.plot(*zip(*line, strict=True), label=name, marker="o", markersize=4 if len(line) < 40 else 0)
+        axes.set(xlabel="epoch", ylabel=label)
+        axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(axis="x", visible=False)
+        if len(points) > 1:
+            axes.legend(loc="best")
+        return figures.figure(fig, alt)
+
+
+def per_class(runs):
+    """[{"table", "synthetic", "runs"}]: IoU by class, a column per evaluation, a table per data set and split."""
+    groups = defaultdict(list)
+    for run in runs:
+        groups[run.result.dataset, run.result.split, run.result.synthetic].append(run)
+    found = []
+    for (dataset, split, synthetic), evaluated in groups.items():
+        names = list(dict.fromkeys(name for run in evaluated for name in run.result.per_class_iou))
+        head = "".join(
+            f'<th scope="col" class="number">{run_link(run.run_id, run.run_id.split("/", 1)[1]).data}'
+            f'<span class="unit">IoU, %</span></th>'
+            for run in evaluated
+        )
+        rules = sorted({run.result.rule for run in evaluated})
+        body = [_iou_line("mean", [run.result.miou for run in evaluated], "total")]
+        body += [_iou_line(name, [run.result.per_class_iou.get(name) for run in evaluated]) for name in names]
+        pictures = sorted({run.result.n_images for run in evaluated})
+        caption = (
+            f"IoU by class on {dataset}, {split} split, {' or '.join(map(str, pictures))} pictures, "
+            f"rule {' or '.join(rules)}"
+        )
+        table = (
+            f'<div class="scroll" role="region" tabindex="0" aria-label="IoU by class"><table class="data iou">'
+            f'<caption>{escape(caption)}</caption><thead><tr><th scope="col">Class</th>{head}</tr></thead>'
+            f"<tbody>{''.join(body)}</tbody></table></div>"
+        )
+        found.append({"dataset": dataset, "synthetic": synthetic, "table": Markup(table)})
+    return found
+
+
+def _iou_line(name, values, kind=""):
+    cells = []
+    for value in values:
+        if not _known(value):
+            cells.append('<td class="number"><span class="absent">absent</span></td>')
+            continue
+        width = min(max(100 * value, 0), 100)
+        bar = f'<span class="share"><span style="width:{width:.1f}%"></span></span>'
+        cells.append(f'<td class="number barred">{bar}{100 * value:.1f}</td>')
+    return f'<tr class="{kind}"><th scope="row">{escape(name)}</th>{"".join(cells)}</tr>'
+
+
+def exports(runs):
+    """A table of the exported files."""
+    rows = [
+        {
+            "file": file.file.rsplit("/", 1)[-1],
+            "network": run.result.model,
+            "precision": file.precision,
+            "size": file.size_mb,
+            "pixel agreement": None if file.pixel_agreement is None else 100 * file.pixel_agreement,
+            "run": run_link(run.run_id, run.run_id.split("/", 1)[1]),
+        }
+        for run in runs
+        for file in run.result.files
+    ]
+    units = {"size": "MB", "pixel agreement": "% with the float network"}
+    formats = {"size": ".2f", "pixel agreement": ".2f"}
+    return Markup(tables.table(rows, "Exported files", units, formats).data) if rows else None
+
+
+def timings(runs):
+    """A table of the timings, the fastest first within a run."""
+    rows = []
+    for run in runs:
+        order = sorted(run.result.measurements, key=lambda m: m.mean_ms if _known(m.mean_ms) else float("inf"))
+        for timing in order:
+            rows.append(
+                {
+                    "file": (timing.file or timing.model).rsplit("/", 1)[-1],
+                    "runtime": " ".join(filter(None, (timing.runtime, timing.version))),
+                    "kernels": None if timing.kernels is None else str(timing.kernels),
+                    "threads": timing.threads,
+                    "mean": timing.mean_ms,
+                    "± std": timing.std_ms,
+                    "verdict": timing.verdict,
+                    "median": timing.median_ms,
+                    "p90": timing.p90_ms,
+                    "repeats": timing.n,
+                    "run": run_link(run.run_id, run.run_id.split("/", 1)[1]),
+                }
+            )
+    units = dict.fromkeys(("mean", "± std", "median", "p90"), "ms")
+    formats = dict.fromkeys(units, ".1f")
+    return Markup(tables.table(rows, "Latency on the machine of the run", units, formats).data) if rows else None
+
+
+def _known(value):
+    return value is not None and isfinite(value)

@@ -1,0 +1,39 @@
+"""Renders minicity to PNG files once, so that it is read like any other data set."""
+
+import shutil
+from pathlib import Path
+from uuid import uuid4
+
+from mosaiclib.data import fetch, images
+
+SIZE = (128, 256)
+COUNTS = {"train": 640, "val": 80}
+VERSION = 1
+# Scenes are drawn from disjoint seeds, so that no val scene is ever trained on.
+FIRST_SEED = {"train": 1_000_000, "val": 2_000_000}
+
+
+def samples(size, root, split):
+    """(picture, label map) paths of a split drawn at `size` (height, width), rendering it where need be."""
+    base = Path(root) if root else fetch.data_folder()
+    folder = base / f"minicity-{size[0]}x{size[1]}-v{VERSION}" / split
+    if not folder.is_dir():
+        _render(folder, size, split)
+    return [(path, path.with_name(f"{path.stem[:-6]}_label.png")) for path in sorted(folder.glob("*_image.png"))]
+
+
+def _render(folder, size, split):
+    from mosaiclib.data.sets import minicity
+
+    partial = folder.with_name(f"{folder.name}.{uuid4().hex[:8]}.partial")
+    try:
+        for index in range(COUNTS[split]):
+            image, label = minicity.scene(FIRST_SEED[split] + index, size)
+            images.write_png(partial / f"{index:05d}_image.png", image)
+            images.write_png(partial / f"{index:05d}_label.png", label)
+        partial.rename(folder)
+    except OSError:
+        if not folder.is_dir():  # another process may have finished the same work first
+            raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

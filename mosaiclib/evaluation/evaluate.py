@@ -1,0 +1,54 @@
+"""Evaluation of a network, or of label maps on disk, over a split."""
+
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+from mosaiclib.data import images
+from mosaiclib.evaluation.iou import ConfusionMatrix
+
+
+def evaluate(classes_of, dataset, split, limit=None, progress=None) -> ConfusionMatrix:
+    """Runs `classes_of` (uint8 picture [H, W, 3] -> integer [H, W]) over a split, picture by picture.
+
+    limit: only the first so many samples. progress: called with the iterable of samples (tqdm). Pictures are
+    decoded in threads while the network runs.
+    """
+    matrix = ConfusionMatrix(len(dataset.classes))
+    samples = dataset.split(split)[:limit]
+    for image, label in _ahead(dataset.read, progress(samples) if progress else samples):
+        matrix.update(label, classes_of(image))
+    return matrix
+
+
+def evaluate_files(predictions, labels, dataset, workers=2) -> ConfusionMatrix:
+    """Counts label maps that lie on disk: predicted ones against the data set's own, in pairs.
+
+    predictions, labels: iterables of paths of PNGs with ids as the data set publishes them (Cityscapes: label
+    ids, as its benchmark server takes them). Raises ValueError that names a bad file.
+    """
+
+    def count(pair):
+        prediction, label = (dataset.train_ids(images.read_label(path), path) for path in pair)
+        matrix = ConfusionMatrix(len(dataset.classes))
+        try:
+            matrix.update(label, prediction)
+        except ValueError as error:
+            raise ValueError(f"{pair[0]} against {pair[1]}: {error}") from None
+        return matrix
+
+    total = ConfusionMatrix(len(dataset.classes))
+    for matrix in _ahead(count, zip(predictions, labels, strict=True), workers):
+        total.add(matrix)
+    return total
+
+
+def _ahead(function, items, workers=2):
+    """`map` in threads, in order, with only a few results waiting."""
+    items = iter(items)
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = deque(pool.submit(function, item) for item in islice(items, 2 * workers))
+        while waiting:
+            result = waiting.popleft().result()
+            waiting.extend(pool.submit(function, item) for item in islice(items, 1))
+            yield result

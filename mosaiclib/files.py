@@ -1,0 +1,51 @@
+"""A file is there whole or not at all, whatever happens while it is written."""
+
+import os
+import re
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+
+@contextmanager
+def replacing(path):
+    """Gives a path beside `path` to write to; at the end of the block that file takes the place of `path`.
+
+    Where the block fails, what was at `path` stays and nothing is left beside it. The folder must exist.
+    Raises OSError that names `path` where the operating system refuses.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{uuid4().hex[:8]}.partial")
+    try:
+        yield partial
+        os.replace(partial, path)
+    except OSError as error:
+        raise OSError(f"{path} could not be written: {error.strerror or error}.") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+_ERROR = re.compile(r"\[Errno \d+\] ([^:']+)(?:: '([^']+)')?(?: -> '[^']+')?")
+
+
+_NO_ACCESS = "may not be read or written: ask for access, or name another folder (MOSAIC_REPORTS, MOSAIC_DATA)"
+
+
+_SENTENCES = {
+    "Permission denied": _NO_ACCESS,
+    "Read-only file system": _NO_ACCESS,
+    "No space left on device": "could not be written: the disk is full",
+    "No such file or directory": "does not exist",
+    "File exists": "exists already, and is something else than is needed: move it away",
+    "Not a directory": "is no folder, or lies in what is none",
+}
+
+
+def plain(error) -> str:
+    """The text of an error in one line; where it is Python's for an OSError ("[Errno 13] ..."), as a sentence."""
+    text = " ".join(str(error).split())
+    found = _ERROR.fullmatch(text)
+    if not found:
+        return text
+    what, path = found.groups()
+    return f"{path} {_SENTENCES.get(what, f'cannot be used: {what.lower()}')}." if path else f"{what}."

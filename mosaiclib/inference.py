@@ -1,0 +1,81 @@
+"""Networks as functions from an image to its classes."""
+
+import cv2
+import numpy as np
+
+from mosaiclib.data.augment import GREY
+from mosaiclib.data.batches import scale_input
+
+
+class KerasSegmenter:
+    """A Keras network as a function from a picture, uint8 [H, W, 3], to its class map, integer [H, W].
+
+    build: called with (height, width) and an output of `models.build`, returns the network; one is kept at a time.
+    The output is "classes". input_scale: pictures are resized by this factor before the network sees them; the output
+    is then "logits", which are resized to the picture's own size before the largest is taken.
+    """
+
+    def __init__(self, build, input_scale=1.0):
+        if not input_scale > 0:
+            raise ValueError(f"Pictures cannot be resized by {input_scale}: input_scale must be above 0.")
+        self._build, self._scale, self._size, self._model = build, input_scale, None, None
+        self._output = "classes" if input_scale == 1 else "logits"
+
+    def __call__(self, image):
+        own = image.shape[:2]
+        size = tuple(round(self._scale * side) for side in own)
+        if size != self._size:
+            self._model, self._size = self._build(size, self._output), size
+        if size != own:
+            image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
+        output = np.asarray(self._model.predict_on_batch(scale_input(image)[None]))[0]
+        if output.ndim == 2:
+            return output
+        return cv2.resize(output, own[::-1], interpolation=cv2.INTER_LINEAR).argmax(-1)
+
+
+def letterbox(image, size):
+    """Fits a picture into `size` (height, width), keeping its aspect, at the top left; the rest is grey.
+
+    The protocol of MLPerf Mobile's ADE20K. Returns (uint8 [height, width, 3], (rows, columns) in use).
+    """
+    factor = min(size[0] / image.shape[0], size[1] / image.shape[1])
+    rows, columns = (max(1, int(side * factor)) for side in image.shape[:2])
+    method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    canvas = np.full((*size, 3), GREY, np.uint8)
+    canvas[:rows, :columns] = cv2.resize(image, (columns, rows), interpolation=method)
+    return canvas, (rows, columns)
+
+
+def segment(classes_of, image, size):
+    """The class map uint8 [H, W] of a picture of any size.
+
+    classes_of: from uint8 [h, w, 3] of `size` to integer [h, w]: a TFLite file's runner, or `keras_runner`.
+    """
+    canvas, (rows, columns) = letterbox(image, size)
+    found = np.asarray(classes_of(canvas))[:rows, :columns].astype(np.uint8)
+    return cv2.resize(found, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+
+
+def agreement(one, other, image, size):
+    """The share of a picture's pixels (without the grey beside it) where two networks find the same class."""
+    canvas, (rows, columns) = letterbox(image, size)
+    return float((one(canvas) == other(canvas))[:rows, :columns].mean())
+
+
+def keras_runner(model):
+    """A Keras network with output "classes" as a function from uint8 [h, w, 3] to integer [h, w]."""
+    return lambda canvas: np.asarray(model.predict_on_batch(scale_input(canvas)[None]))[0]
+
+
+def confident_runner(model):
+    """A Keras network with output "probabilities" as a function from uint8 [h, w, 3] to what it finds.
+
+    That is (classes uint8 [h, w], their probabilities float32 [h, w] in 0..1).
+    """
+
+    def run(canvas):
+        probabilities = np.asarray(model.predict_on_batch(scale_input(canvas)[None]))[0]
+        return probabilities.argmax(-1).astype(np.uint8), probabilities.max(-1)
+
+    return run

@@ -1,0 +1,87 @@
+"""ESPNet (p = 2, q = 8): spatial pyramids of dilated convolutions.
+
+Mehta, Rastegari, Caspi, Shapiro, Hajishirzi: ESPNet: Efficient Spatial Pyramid of Dilated Convolutions for
+Semantic Segmentation (2018). Built from the layer table of the authors' sacmehta/ESPNet, `train/Model.py`.
+A row of the paper's Table 2.
+"""
+
+from keras import layers
+
+from mosaiclib.models import blocks
+from mosaiclib.models.baselines.layers import convolution, normalise_prelu, require_multiple, transposed
+
+DILATIONS = (1, 2, 4, 8, 16)
+LEVEL2_BLOCKS = 2  # p
+LEVEL3_BLOCKS = 8  # q
+
+
+def espnet(image, classes, name="espnet"):
+    """image [B, H, W, 3] float32 in [-1, 1] -> logits [B, H, W, classes].
+
+    365,109 parameters at 20 classes (the authors count void as one), 363,462 at 19. Raises ValueError unless
+    H and W are multiples of 8, or where there are fewer than 5 classes (a pyramid of `classes` channels
+    has five branches).
+    """
+    require_multiple(image, 8, "ESPNet")
+    if classes < len(DILATIONS):
+        raise ValueError(f"ESPNet's decoder needs at least {len(DILATIONS)} classes, not {classes}.")
+    image2 = layers.AveragePooling2D(3, 2, padding="same", name=f"{name}.image2")(image)
+    image4 = layers.AveragePooling2D(3, 2, padding="same", name=f"{name}.image4")(image2)
+
+    x = _conv_prelu(image, 16, f"{name}.level1", stride=2)
+    level1 = normalise_prelu(_concat([x, image2], f"{name}.level1"), f"{name}.level1.output")
+
+    first = esp(level1, 64, f"{name}.level2.down", downsample=True)
+    x = first
+    for index in range(1, LEVEL2_BLOCKS + 1):
+        x = esp(x, 64, f"{name}.level2.block{index}", residual=True)
+    level2 = normalise_prelu(_concat([x, first, image4], f"{name}.level2"), f"{name}.level2.output")
+
+    first = esp(level2, 128, f"{name}.level3.down", downsample=True)
+    x = first
+    for index in range(1, LEVEL3_BLOCKS + 1):
+        x = esp(x, 128, f"{name}.level3.block{index}", residual=True)
+    level3 = normalise_prelu(_concat([first, x], f"{name}.level3"), f"{name}.level3.output")
+
+    x = blocks.conv(level3, classes, f"{name}.decoder3.project", activation=None)
+    x = transposed(x, classes, f"{name}.decoder3", kernel=2, bias=False)
+    skip = convolution(level2, classes, f"{name}.decoder2.project", kernel=1, bias=False)
+    x = normalise_prelu(_concat([skip, x], f"{name}.decoder2"), f"{name}.decoder2.input")
+    x = esp(x, classes, f"{name}.decoder2.esp")
+    x = normalise_prelu(transposed(x, classes, f"{name}.decoder2", kernel=2, bias=False), f"{name}.decoder2")
+    x = _conv_prelu(_concat([x, level1], f"{name}.decoder1"), classes, f"{name}.decoder1")
+    return transposed(x, classes, f"{name}.classifier", kernel=2, bias=False)
+
+
+def esp(x, filters, name, downsample=False, residual=False):
+    """An efficient spatial pyramid: reduce, five dilated 3x3 side by side, running sums, concatenation.
+
+    [B, h, w, C] -> [B, h, w, filters], or half the size with `downsample`. residual: add the input.
+    The sums hide the gridding of large dilations. The branch of dilation 1 takes the channels that are left
+    over when `filters` is divided by five, and stays out of the sums.
+    """
+    inputs = x
+    width = filters // len(DILATIONS)
+    kernel, stride = (3, 2) if downsample else (1, 1)
+    x = convolution(x, width, f"{name}.reduce", kernel, stride, bias=False)
+    branches, total = [], None
+    for dilation in DILATIONS:
+        place = f"{name}.dilation{dilation}"
+        channels = filters - 4 * width if dilation == 1 else width
+        branch = convolution(x, channels, place, dilation=dilation, bias=False)
+        if dilation > 1:
+            total = branch if total is None else layers.Add(name=f"{place}.add")([total, branch])
+            branch = total
+        branches.append(branch)
+    x = _concat(branches, name)
+    if residual:
+        x = layers.Add(name=f"{name}.add")([x, inputs])
+    return normalise_prelu(x, f"{name}.output")
+
+
+def _conv_prelu(x, filters, name, stride=1):
+    return normalise_prelu(convolution(x, filters, name, stride=stride, bias=False), name)
+
+
+def _concat(tensors, name):
+    return layers.Concatenate(name=f"{name}.concat")(tensors)

@@ -1,0 +1,39 @@
+"""SegNet: VGG16's convolutions, and a mirrored decoder that unpools by the encoder's pooling indices.
+
+Badrinarayanan, Kendall, Cipolla: SegNet: A Deep Convolutional Encoder-Decoder Architecture for Image
+Segmentation (2017). The layers are those of `Models/segnet_inference.prototxt` in the authors'
+alexgkendall/SegNet-Tutorial. A row of the paper's Table 2.
+"""
+
+from mosaiclib.models import blocks
+from mosaiclib.models.baselines.layers import convolution, max_pool_with_indices, max_unpool, require_multiple
+
+# Filters of every 3x3 convolution, stage by stage; each encoder stage ends in a pooling, and each decoder
+# stage starts with the unpooling of its mirror image. The classifier follows decoder stage 1.
+ENCODER = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+DECODER = ((512, 512, 512), (512, 512, 256), (256, 256, 128), (128, 64), (64,))
+
+
+def segnet(image, classes, name="segnet"):
+    """image [B, H, W, 3] float32 in [-1, 1] -> logits [B, H, W, classes].
+
+    29,453,971 parameters at 19 classes. Raises ValueError unless H and W are multiples of 32.
+    """
+    require_multiple(image, 32, "SegNet")
+    x = image
+    indices = []
+    for stage, widths in enumerate(ENCODER, start=1):
+        x = _stage(x, widths, f"{name}.encoder{stage}")
+        x, found = max_pool_with_indices(x, f"{name}.encoder{stage}.pool")
+        indices.append(found)
+    for stage, widths in zip((5, 4, 3, 2, 1), DECODER, strict=True):
+        x = max_unpool(x, indices.pop(), f"{name}.decoder{stage}.unpool")
+        x = _stage(x, widths, f"{name}.decoder{stage}")
+    return convolution(x, classes, f"{name}.classifier")
+
+
+def _stage(x, widths, name):
+    for index, filters in enumerate(widths, start=1):
+        place = f"{name}.conv{index}"
+        x = blocks.normalise(convolution(x, filters, place), place)
+    return x

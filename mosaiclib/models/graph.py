@@ -1,0 +1,71 @@
+"""Rebuilds a functional Keras network call by call, with some of its calls replaced."""
+
+import keras
+from keras import tree
+
+
+def rebuild(network, replace):
+    """The network again, on a new input of the same shape.
+
+    replace: called with (node, *arguments of the call) for every call of a layer or operation; returns the
+    new tensors. `node.operation(*arguments)` keeps the call as it is, and the layer with its weights.
+    """
+    image = keras.Input(batch_shape=network.inputs[0].shape, name="image")
+    made = {id(network.inputs[0]): image}
+    for node in calls(network):
+        arguments, options = node.arguments.fill_in(made)
+        outputs = replace(node, *arguments, **options)
+        made.update(zip(map(id, node.outputs), tree.flatten(outputs), strict=True))
+    return keras.Model(image, made[id(network.outputs[0])], name=network.name)
+
+
+def with_weights(network, weights):
+    """The network with other weights in some layers: {layer: arrays}. The layers themselves stay as they are."""
+    copies = {}
+
+    def replace(node, *arguments, **options):
+        layer = node.operation
+        if layer in weights:
+            if layer not in copies:
+                copies[layer] = copy(layer, arguments[0].shape, weights[layer])
+            layer = copies[layer]
+        return layer(*arguments, **options)
+
+    return rebuild(network, replace)
+
+
+def copy(layer, input_shape, weights, **changes):
+    """A new layer of the same name and options, apart from `changes`, with these weights."""
+    made = type(layer).from_config(layer.get_config() | changes)
+    made.build(input_shape)
+    made.set_weights(weights)
+    return made
+
+
+def readers(network):
+    """{id of a tensor: [calls that read it]} within the network."""
+    found = {}
+    for node in calls(network):
+        for tensor in node.input_tensors:
+            found.setdefault(id(tensor), []).append(node)
+    return found
+
+
+def calls(model):
+    """The calls (Keras nodes) that make up the graph of `model`, inputs before users. A shared layer has several."""
+    order, seen = [], set()
+
+    def visit(tensor):
+        operation, index, _ = tensor._keras_history
+        node = operation._inbound_nodes[index]
+        if id(node) in seen:
+            return
+        seen.add(id(node))
+        for source in node.input_tensors:
+            visit(source)
+        if node.input_tensors:
+            order.append(node)
+
+    for output in model.outputs:
+        visit(output)
+    return order

@@ -1,0 +1,1 @@
+"""Heads: one file each."""

@@ -1,0 +1,189 @@
+"""Training: the recipe, the loss, and a loop that can be killed at any moment and goes on bitwise.
+
+A checkpoint holds the network, the optimizer, the learning curve and the best value so far. It is written
+beside the old one and renamed after every epoch, so that there is always a whole one.
+"""
+
+import json
+import math
+import time
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from mosaiclib import evaluation
+from mosaiclib.data import guard
+from mosaiclib.data.augment import Augmentation
+from mosaiclib.data.batches import TrainingBatches, scale_input
+from mosaiclib.models.weights import read_arrays, write_arrays
+from mosaiclib.training import checkpoints, distribution, losses
+from mosaiclib.training.batch_norms import with_stored_statistics
+from mosaiclib.training.optimizer import compile_network
+from mosaiclib.training.recipes import Recipe
+
+CHECKPOINT, BEST = "checkpoint.h5", "best.h5"
+
+
+def train(model, dataset, recipe, folder, report=None, stop_after=None):
+    """Trains `model` (output "logits", built at the crop size) on a data set and returns the learning curve.
+
+    folder, report, stop_after and what is returned: as `fit` has them, with the metric "val_miou". Raises ValueError
+    before the first step where the data could not end well (`data.guard`).
+    """
+    guard.check(dataset, recipe.train_splits, recipe.validates)
+    batches = batches_of(dataset, recipe)
+    weights = losses.class_weights(dataset, recipe.class_balance, recipe.train_splits) if recipe.class_balance else None
+    loss = partial(losses.segmentation_loss, class_weights=weights, dice=recipe.dice)
+    measure = partial(validate, model, dataset)
+    return fit(model, batches, loss, recipe, folder, "val_miou", lambda: measure().miou, report, stop_after)
+
+
+def batches_of(dataset, recipe, batch_size=None):
+    """The `TrainingBatches` of a recipe, or of as many pictures as `batch_size`, to look at."""
+    augmentation = Augmentation(recipe.crop, recipe.scale, recipe.flip, recipe.light, recipe.colour)
+    part = slice(None) if batch_size else distribution.part_of(recipe.batch_size)
+    size = batch_size or recipe.batch_size
+    return TrainingBatches(dataset, recipe.train_splits, augmentation, size, recipe.seed, part=part)
+
+
+def fit(model, batches, loss, recipe, folder, metric, measure, report=None, stop_after=None):
+    """Trains `model` on `batches` (of `mosaiclib.data.batches`) by a recipe, and returns the learning curve.
+
+    folder: where checkpoint.h5 and best.h5 (the weights that are kept) live; a checkpoint found there is continued.
+    metric, measure: the name of a number, higher is better, and the function that measures it on the val split.
+    report: called after each epoch with its record {"epoch", "loss", metric, "learning_rate", "images_per_s",
+        "wall_s"}; the metric is None in epochs without validation. A `training_line.TrainingLine` also shows the
+        steps between.
+    stop_after: end after this epoch although the recipe has more (the next call goes on).
+    Returns {"history": [record], "best_" + metric, "best_epoch", "kept_" + metric, "kept_epoch"}, None where there
+    is none; the model then holds the kept weights, or where nothing was kept yet those it has reached.
+    Raises ValueError where a picture cannot be read, the checkpoint is damaged or of another recipe, or the loss is no
+    longer finite; OSError where no checkpoint can be written. The last one is left as it was.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if recipe.frozen_batch_norm:
+        model = with_stored_statistics(model, recipe.frozen_part)
+    compile_network(model, recipe, recipe.epochs * len(batches), loss)
+    session = _Session(model, recipe, folder, batches, metric, measure, report)
+    session.restore()
+    last = min(recipe.epochs, stop_after or recipe.epochs)
+    watching = [report] if isinstance(report, keras.callbacks.Callback) else []
+    if session.epoch < last:
+        callbacks = [session, *watching]
+        try:
+            # The batches shuffle by their own seed; Keras would shuffle them again with a random state of its own.
+            model.fit(batches, initial_epoch=session.epoch, epochs=last, verbose=0, shuffle=False, callbacks=callbacks)
+        except Exception:
+            if batches.error:
+                raise batches.error from None
+            raise
+    distribution.wait()
+    if (folder / BEST).exists():
+        checkpoints.assign(model.weights, read_arrays(folder / BEST), folder / BEST)
+    return session.state
+
+
+class _Session(keras.callbacks.Callback):
+    """Validates, records and checkpoints after every epoch."""
+
+    def __init__(self, model, recipe, folder, batches, metric, measure, report):
+        super().__init__()
+        self.network, self.recipe, self.folder, self.batches = model, recipe, folder, batches
+        self.metric, self.measure, self.report = metric, measure, report
+        numbers = (f"best_{metric}", "best_epoch", f"kept_{metric}", "kept_epoch")
+        self.state = {"history": [], **dict.fromkeys(numbers), "recipe": asdict(recipe)}
+
+    @property
+    def epoch(self):
+        return len(self.state["history"])
+
+    def restore(self):
+        path = self.folder / CHECKPOINT
+        if not path.exists():
+            return
+        arrays = read_arrays(path)
+        state = json.loads(arrays.pop("state").tobytes())
+        if Recipe.from_json(state["recipe"]) != self.recipe:
+            raise ValueError(f"{path} was written by another recipe: remove it to start again.")
+        checkpoints.assign(self._variables(), arrays, path)
+        self.state |= state
+
+    def _variables(self):
+        return [*self.network.weights, *self.network.optimizer.variables]
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.batches.epoch = epoch
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        wall = time.perf_counter() - self.started
+        images = len(self.batches) * self.recipe.batch_size
+        if not math.isfinite(logs["loss"]):
+            raise ValueError(f"The loss became {logs['loss']} in epoch {epoch + 1}: lower the learning rate.")
+        is_last = epoch + 1 == self.recipe.epochs
+        due = self.recipe.validates and ((epoch + 1) % self.recipe.validate_every == 0 or is_last)
+        value = self._with_averages(self.measure) if due else None
+        record = {
+            "epoch": epoch + 1,
+            "loss": float(logs["loss"]),
+            self.metric: value,
+            "learning_rate": float(ops.convert_to_numpy(self.network.optimizer.learning_rate)),
+            "images_per_s": images / wall,
+            "wall_s": wall,
+        }
+        self.state["history"].append(record)
+        best = self.state[f"best_{self.metric}"]
+        is_best = due and (best is None or value > best)
+        if is_best:
+            self.state |= {f"best_{self.metric}": value, "best_epoch": epoch + 1}
+        if is_best if self.recipe.selection == "best" else is_last:
+            self.state |= {f"kept_{self.metric}": value, "kept_epoch": epoch + 1}
+            self._with_averages(lambda: self._write(BEST, checkpoints.arrays(self.network.weights)))
+        text = np.frombuffer(json.dumps(self.state).encode(), np.uint8)
+        self._write(CHECKPOINT, {**checkpoints.arrays(self._variables()), "state": text})
+        if self.report:
+            self.report(record)
+
+    def _write(self, name, arrays):
+        if distribution.process()[0] == 0:
+            write_arrays(self.folder / name, arrays)
+
+    def _with_averages(self, action):
+        """Runs `action` with the averaged weights in place, where the recipe keeps them."""
+        if not self.recipe.ema:
+            return action()
+        trained = [ops.convert_to_numpy(v) for v in self.network.trainable_variables]
+        self.network.optimizer.finalize_variable_values(self.network.trainable_variables)
+        for variable in self.network.trainable_variables:
+            # JAX would share the average's array, and predicting would give its memory away.
+            variable.assign(np.array(variable))
+        try:
+            return action()
+        finally:
+            for variable, value in zip(self.network.trainable_variables, trained, strict=True):
+                variable.assign(value)
+
+
+def validate(model, dataset, split="val"):
+    """The `evaluation.Score` of a training network on a split, by the data set's own rule.
+
+    Pictures of the network's input size are segmented directly; others are resized to it and their class
+    maps back, which is a little worse than `evaluation.evaluate` at full size and much faster.
+    """
+    import cv2
+
+    height, width = model.input_shape[1:3]
+    matrix = evaluation.ConfusionMatrix(len(dataset.classes))
+    for sample in dataset.split(split):
+        image, label = dataset.read(sample)
+        if label.shape != (height, width):
+            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        logits = distribution.predict(model, scale_input(image)[None])[0].astype(np.float32)
+        logits = cv2.resize(logits, label.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        matrix.update(label, logits.argmax(-1))
+    return evaluation.score(matrix, dataset.rule)
