@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from mosaicbook.paper import trade_offs
 from mosaicbook.show import latency_plots, plots
 from mosaicbook.show.networks import funnels, graphs, layered
 from mosaiclib import models
@@ -141,7 +142,7 @@ def test_points_that_lie_close_keep_their_names_apart():
         }
         for n in range(4)
     ]
-    figure = plots.trade_off(points, "test")
+    figure = plots.trade_off(points, "test", trade_offs.PLATFORMS)
     assert [text.get_text() for text in figure.axes[0].texts] != [] and not _pairs_of_overlapping_texts(figure)
     plt.close(figure)
 

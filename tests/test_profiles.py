@@ -56,8 +56,8 @@ def test_only_networks_with_a_part_depend_on_its_file():
     decoder = depending_on(plan, DECODER)
     assert {"pictures/released-r4", "train/minicity", "tables/table_3", "figures/figure_4"} <= decoder
     assert not decoder & {"data/minicity", "tables/table_1", "latency/host"}
-    assert depending_on(plan, "models/segmenters/enet.py") == {"tables/table_2"} | (
-        depending_on(plan, "models/segmenters/erfnet.py") - {"figures/figure_2"}
+    assert depending_on(plan, "models/baselines/enet.py") == {"tables/table_2"} | (
+        depending_on(plan, "models/baselines/erfnet.py") - {"figures/figure_2"}
     )
     # ICNet pools with the MOSAIC head's own function.
     whole = catalogue.get("icnet")

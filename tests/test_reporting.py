@@ -22,9 +22,9 @@ from mosaicbook.native_messages import CHATTER
 from mosaicbook.paper import comparison
 from mosaicbook.runs import records
 from mosaicbook.runs.provenance import ROOT
+from mosaicbook.runs.records import page_name
 from mosaicbook.runs.results import Cell
 from mosaicbook.show import figures, tables
-from mosaicbook.show.links import page_name
 from mosaicbook.site import page_size, redact, run_page
 
 EVIL = '<script>alert("1")</script>'

@@ -1,6 +1,8 @@
 """Run folders as a report sees them: read with suspicion, and a hole with a reason where one cannot be read."""
 
+import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +10,15 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from mosaicbook.runs.results import FORMS
-from mosaicbook.show.links import page_name
+
+
+def page_name(run_id) -> str:
+    """The page of a run "stage/row": `stage-row.html`; other characters become "-", and a hash tells them apart."""
+    plain = run_id.replace("/", "-")
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip(".-") or "run"
+    if safe != plain or len(safe) > 100 or safe.lower() == "index":
+        safe = f"{safe[:90]}-{hashlib.sha256(run_id.encode()).hexdigest()[:6]}"
+    return f"{safe}.html"
 
 
 class Planned(NamedTuple):

@@ -6,7 +6,6 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from mosaicbook.paper.trade_offs import PLATFORMS
 from mosaicbook.show import figures, point_labels
 
 figures.style()
@@ -69,12 +68,12 @@ PLAIN, MOSAIC, OWN = "#0173b2", "#d55e00", "#029e73"
 MARKS = {"other": ("o", PLAIN), "mosaic": ("D", MOSAIC), "ours": ("*", OWN)}
 
 
-def trade_off(points, title):
+def trade_off(points, title, platforms):
     """mIoU against latency, a panel per platform, every point with its name (the paper's Figure 1).
 
-    points: {label, device (a key of `PLATFORMS`), latency_ms, miou_percent, kind (of MARKS)}.
+    points: {label, device, latency_ms, miou_percent, kind (of MARKS)}. platforms: {device: its title}, in order.
     """
-    devices = [device for device in PLATFORMS if any(point["device"] == device for point in points)]
+    devices = [device for device in platforms if any(point["device"] == device for point in points)]
     figure, panels = plt.subplots(
         len(devices), 1, figsize=(5.6, 0.5 + 2.5 * len(devices)), sharex=True, sharey=True, squeeze=False
     )
@@ -89,7 +88,7 @@ def trade_off(points, title):
             filled = colour if point["kind"] != "other" else "none"
             axes.plot(point["latency_ms"], point["miou_percent"], marker, color=colour, markerfacecolor=filled,
                       markeredgewidth=1.8, markersize=12 if marker == "*" else 8)  # fmt: skip
-        axes.set(title=PLATFORMS[device], ylabel="mIoU, %")
+        axes.set(title=platforms[device], ylabel="mIoU, %")
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
         axes.tick_params(axis="x", which="both", length=0, pad=6, labelsize=12)

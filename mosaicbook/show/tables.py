@@ -6,8 +6,8 @@ from numbers import Number
 
 from IPython.display import HTML
 
+from mosaicbook.runs.records import page_name
 from mosaicbook.runs.results import Table
-from mosaicbook.show.links import page_name
 
 LONGEST_UNBROKEN = 28
 MINUS = "\N{MINUS SIGN}"

@@ -3,6 +3,5 @@
 from mosaiclib.models.build import build
 from mosaiclib.models.cost import Cost, cost
 from mosaiclib.models.weights import Card, initialise, load, load_card, save
-from mosaiclib.training.pretraining import classifier
 
-__all__ = ["Card", "Cost", "build", "classifier", "cost", "initialise", "load", "load_card", "save"]
+__all__ = ["Card", "Cost", "build", "cost", "initialise", "load", "load_card", "save"]

@@ -15,7 +15,7 @@ from mosaiclib.training import distribution
 
 
 def train(model, data, recipe, folder, report=None, stop_after=None):
-    """Trains a `models.classifier` on an `ImageFolder`; arguments and result as of `training.fit`.
+    """Trains a `classifier` on an `ImageFolder`; arguments and result as of `training.fit`.
 
     The metric is "val_accuracy", the share of val pictures whose first guess is right. The recipe's scale is the
     range of a crop's share of the picture's area.
