@@ -160,7 +160,7 @@ def test_raw_pixels_mean_the_same_as_scaled_ones(weights, calibration):
 
 
 def test_raw_pixels_of_a_network_that_normalises_mean_the_same_up_to_the_border(calibration):
-    network = models.build(specs.mosaic(bins=(1, 4)).wired("garden"), SIZE, 3, batch=1)
+    network = models.build(catalogue.mosaic(bins=(1, 4)).wired("garden"), SIZE, 3, batch=1)
     pixels = calibration[0][None].astype("float32")
     expected = stem(network, pixels / 127.5 - 1)
     found = stem(conversion.with_raw_pixels(folding.fold(network)), (pixels - 128) / 127.5)

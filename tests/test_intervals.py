@@ -6,8 +6,9 @@ from functools import partial
 import numpy as np
 import pytest
 
-from mosaiclib import evaluation, image_counts, intervals, verdict
-from mosaiclib.image_counts import ImageCounts
+from mosaiclib import evaluation
+from mosaiclib.evaluation import image_counts, intervals, verdict
+from mosaiclib.evaluation.image_counts import ImageCounts
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from mosaiclib import models, specs
-from mosaiclib.cli import app
+from mosaicbook.cli import app
+from mosaiclib import models
+from mosaiclib.models import catalogue
 from mosaiclib.models.pretrained import model_garden
 
 
@@ -134,7 +135,7 @@ def test_a_backbone_alone_fills_the_backbone(arrays, tmp_path):
     result = CliRunner().invoke(app, ["import", "model-garden", str(tmp_path / "in"), "--out", str(tmp_path / "w")])
     assert result.exit_code == 0 and "head: random" in result.stdout
     assert models.load_card(tmp_path / "w").spec.normalisation == "imagenet"
-    wider = models.build(specs.get("mnmh480-mosaic"), (256, 256), 19)
+    wider = models.build(catalogue.get("mnmh480-mosaic"), (256, 256), 19)
     kept = models.initialise(wider, tmp_path / "w", "mnmh.")
     assert {path.partition("/")[0] for path in kept if path.startswith("mnmh")} == {
         "mnmh.endpoint.conv", "mnmh.endpoint.bn",

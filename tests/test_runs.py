@@ -36,7 +36,7 @@ def run_notebook(tmp_path, monkeypatch):
     return run
 
 
-START = 'from mosaiclib import runs\nrun = runs.start("data", globals())'
+START = 'from mosaicbook import runs\nrun = runs.start("data", globals())'
 FINISH = 'run.finish({"count": count, "rate": rate})'
 
 

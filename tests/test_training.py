@@ -75,7 +75,7 @@ import os, signal, sys
 sys.path.insert(0, sys.argv[1])
 import h5py
 import test_training as tests
-from mosaiclib import checkpoints, training
+from mosaiclib.training import loop as training
 from mosaiclib.data import datasets, images
 
 count = {"checkpoint": 0, "arrays": 0}

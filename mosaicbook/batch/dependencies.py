@@ -18,7 +18,10 @@ from mosaiclib.models import catalogue
 
 # Modules that make no number: the looks of pages; a run's book-keeping; names of networks, whose specs are settings.
 LOOKS = ("mosaicbook.show", "mosaicbook.site")
-BOOKKEEPING = tuple(f"mosaicbook.runs.{name}" for name in ("run", "parameters", "provenance", "masking"))
+BOOKKEEPING = (
+    "mosaiclib.files",
+    *(f"mosaicbook.runs.{name}" for name in ("run", "parameters", "provenance", "masking")),
+)
 NAMES = ("mosaiclib.models.catalogue", "mosaiclib.models.spec")
 # Modules that choose among the modules of these packages by the name of a network or a data set.
 CHOOSERS = {

@@ -60,7 +60,7 @@ def _spec_of_backbone(path, arrays):
         m = arrays["backbone/layer_with_weights-17/_conv0/kernel"].shape[3]
     except (KeyError, IndexError) as error:
         raise ValueError(f"{path} holds no MNMH backbone: {error} is missing or no kernel.") from None
-    return specs.mosaic(m=m).wired("garden"), len(CITYSCAPES)
+    return catalogue.mosaic(m=m).wired("garden"), len(CITYSCAPES)
 
 
 def _spec_of(path, arrays, bins):

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mosaiclib import evaluation
-from mosaiclib.atomic import replacing
+from mosaiclib.evaluation.iou import RULES
+from mosaiclib.files import replacing
 
 FILE = "image_counts.npz"
 BLOCK_FRAMES = 10  # neighbouring frames of a video that are drawn together: a third of a second and more
@@ -34,8 +34,8 @@ class ImageCounts:
         shape = self.counts.shape
         if len(shape) != 3 or shape[2] != shape[1] + 1 or not len(self.images) == len(self.videos) == shape[0]:
             raise ValueError(f"Counts {shape}, {len(self.images)} images and {len(self.videos)} videos do not fit.")
-        if self.rule not in evaluation.RULES:
-            raise ValueError(f"There is no rule '{self.rule}': choose one of {', '.join(evaluation.RULES)}.")
+        if self.rule not in RULES:
+            raise ValueError(f"There is no rule '{self.rule}': choose one of {', '.join(RULES)}.")
         if self.counts.size and self.counts.min() < 0:
             raise ValueError("Counts of pixels are below 0.")
 
@@ -93,7 +93,7 @@ def miou(counts, rule):
 
     Equals `iou.score` to rounding.
     """
-    chosen = evaluation.RULES[rule]
+    chosen = RULES[rule]
     counts = np.asarray(counts, float)[..., chosen.first :, :]
     own = counts[..., chosen.first : -1]
     hits = np.diagonal(own, axis1=-2, axis2=-1)

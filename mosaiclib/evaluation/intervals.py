@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, stdtr, stdtrit
 
-from mosaiclib.image_counts import miou
+from mosaiclib.evaluation.image_counts import miou
 
 LEVEL = 0.95
 DRAWS = 2000

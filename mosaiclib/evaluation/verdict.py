@@ -1,6 +1,6 @@
 """The rule by which measured differences judge a claim: yes, no, undecided or not tested."""
 
-from mosaiclib.intervals import LEVEL
+from mosaiclib.evaluation.intervals import LEVEL
 
 YES, NO, UNDECIDED, NOT_TESTED = "yes", "no", "undecided", "not tested"
 FEWEST_SEEDS = 3
