@@ -86,7 +86,7 @@ def test_a_line_of_a_run_is_written_in_one_piece(monkeypatch):
 def test_what_a_killed_batch_had_begun_ends_with_one_sentence():
     reading, writing = os.pipe()
     os.close(reading)
-    command = [sys.executable, "-c", "from mosaiclib import progress; progress.tell('start train/a')"]
+    command = [sys.executable, "-c", "from mosaicbook.batch import progress; progress.tell('start train/a')"]
     ended = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
     os.close(writing)
     assert (ended.returncode, ended.stderr) == (1, "The batch that started this run was killed.\n")

@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from mosaiclib import specs
+from mosaiclib.models import catalogue
 from mosaiclib.data.classes import CITYSCAPES
 from mosaiclib.models.build import build
 from mosaiclib.models.pretrained import tf_checkpoint
@@ -40,7 +40,7 @@ def read(path):
         raise ValueError(f"{path} holds none of DeepLab's backbones that are read here: {', '.join(NETWORKS)}.")
     scope = scopes.pop()
     spec = replace(
-        specs.get(NETWORKS[scope]),
+        catalogue.get(NETWORKS[scope]),
         padding="symmetric",
         normalisation="none" if scope.startswith("xception") else "imagenet_mean",
     )
