@@ -9,8 +9,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from mosaiclib.models import catalogue
 from mosaiclib.data.classes import CITYSCAPES
+from mosaiclib.models import catalogue
 from mosaiclib.models.build import build
 from mosaiclib.models.pretrained import tf_checkpoint
 from mosaiclib.models.weights import Card
