@@ -1,8 +1,9 @@
 """What every network costs, beside what the paper prints."""
 
 from functools import cache
+from math import prod
 
-from keras.layers import Conv2DTranspose
+from keras.layers import BatchNormalization, Conv2DTranspose
 
 from mosaicbook import paper
 from mosaiclib import models
@@ -34,7 +35,8 @@ def row(record: paper.Record) -> dict:
     reading = {
         "tflite": explained.tflite_madds,
         "conv": explained.conv_macs,
-        "conv_untransposed": explained.conv_macs - _transposed_macs(explained),
+        "tflite_halved": explained.tflite_madds / 2,
+        "conv_bias_norm": _with_biases_and_norms(explained),
     }[record.reading]
     other = "" if record.madds_spec == record.spec else f" of {record.madds_spec}"
     return {
@@ -91,5 +93,8 @@ def _cost_at(record, name):
     return _cost(catalogue.get(name), record.madds_size, record.madds_classes, record.madds_output)
 
 
-def _transposed_macs(cost):
-    return sum(layer.conv_macs for layer in cost.layers if layer.kind == Conv2DTranspose.__name__)
+def _with_biases_and_norms(cost):
+    """Conv MACs, one more per bias added and per batch norm element; transposed convolutions left out."""
+    counted = [layer for layer in cost.layers if layer.kind != Conv2DTranspose.__name__]
+    added = (prod(layer.output_shape) for layer in counted if layer.biased or layer.kind == BatchNormalization.__name__)
+    return sum(layer.conv_macs for layer in counted) + sum(added)

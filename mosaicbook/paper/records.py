@@ -16,7 +16,8 @@ DEVICES = {"cpu": "CPU", "gpu": "GPU", "dsp": "DSP", "edgetpu": "EdgeTPU"}  # of
 READINGS = {
     "tflite": "TFLite MAdds",
     "conv": "conv MACs",
-    "conv_untransposed": "conv MACs without transposed convolutions",
+    "tflite_halved": "half the TFLite MAdds",
+    "conv_bias_norm": "conv MACs, one per bias and one per batch norm element, without transposed convolutions",
 }
 
 CITYSCAPES_RECIPE = (

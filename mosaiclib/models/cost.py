@@ -30,7 +30,8 @@ FREE = (layers.PReLU,)  # layers that have weights and yet cost nothing
 class LayerCost:
     """One call of one layer: its name and class, [h, w, C] of what it gives, and its cost for one picture.
 
-    params: trainable parameters; a layer that is called again counts them once.
+    params: trainable parameters; a layer that is called again counts them once. biased: a convolution with a bias of
+    its own.
     """
 
     name: str
@@ -39,6 +40,7 @@ class LayerCost:
     conv_macs: int
     tflite_madds: float
     params: int
+    biased: bool
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ def cost_of(model) -> Cost:
             params = sum(math.prod(weight.shape) for weight in getattr(operation, "trainable_weights", ()))
         seen.add(operation)
         shape = tuple(node.output_tensors[0].shape[1:])
-        counted.append(LayerCost(operation.name, type(operation).__name__, shape, macs, madds, params))
+        biased = isinstance(operation, CONVOLUTIONS) and operation.use_bias
+        counted.append(LayerCost(operation.name, type(operation).__name__, shape, macs, madds, params, biased))
     return _total(counted)
 
 
