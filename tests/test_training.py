@@ -2,6 +2,7 @@
 
 import io
 import json
+import platform
 import re
 import shutil
 import signal
@@ -10,9 +11,11 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mosaiclib import models, training
 from mosaiclib.data import datasets, images
@@ -165,6 +168,23 @@ def test_a_recipe_of_before_a_field_was_added_is_read():
     assert recipes.Recipe.from_json(old) == plan
 
 
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
+def test_freed_memory_is_not_paged_in_again():
+    script = """
+import resource, sys, numpy as np
+if sys.argv[1] == "kept":
+    from mosaiclib.training import loop
+    loop.keep_freed_memory()
+for i in range(11):
+    if i == 1:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    np.ones(12_000_000, np.float32)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    faults = [int(subprocess.check_output([sys.executable, "-c", script, how])) for how in ("kept", "released")]
+    assert 20 * faults[0] < faults[1]
+
+
 def test_a_damaged_checkpoint_is_refused(tiny_dataset, tmp_path):
     trained(tiny_dataset, tmp_path, recipe(), [1])
     checkpoint = tmp_path / training.CHECKPOINT
@@ -211,6 +231,79 @@ def test_dice_is_the_mean_over_the_classes_that_occur():
     perfect = 100 * np.eye(5, dtype="float32")[np.where(valid, labels, 1)]
     assert float(losses.segmentation_loss(labels, perfect, dice=1.0)) == pytest.approx(0, abs=1e-4)
     assert float(losses.segmentation_loss(np.full_like(labels, 255), logits, dice=1.0)) == pytest.approx(1)
+
+
+def exact_loss(labels, logits, class_weights, dice):
+    """The loss in numpy and float64, logits resized by OpenCV, whose bilinear resize has half-pixel centres too."""
+    size = labels.shape[:0:-1]
+    z = np.stack([cv2.resize(x.astype(np.float64), size, interpolation=cv2.INTER_LINEAR) for x in logits])
+    p = np.exp(z - z.max(-1, keepdims=True))
+    p /= p.sum(-1, keepdims=True)
+    classes, valid = logits.shape[-1], labels != 255
+    t = np.eye(classes)[np.where(valid, labels, 0)] * valid[..., None]
+    weights = t @ (np.ones(classes) if class_weights is None else class_weights)
+    entropy = -(weights * np.log((p * t).sum(-1) + ~valid)).sum() / (weights.sum() + 1e-5)
+    present = t.any((0, 1, 2))
+    overlap = 2 * (p * t).sum((0, 1, 2)) / (p[valid].sum(0) + t.sum((0, 1, 2)))
+    return entropy + dice * (1 - overlap[present].mean())
+
+
+@pytest.mark.parametrize(
+    ("size", "low", "weights", "dice"),
+    [
+        ((12, 20), (12, 20), None, 0.0),
+        ((12, 20), (3, 5), None, 0.0),
+        ((9, 6), (1, 2), [1.1, 0.7, 2.3, 0.0, 3.1], 0.7),
+        ((13, 21), (4, 6), [1.1, 0.7, 2.3, 0.0, 3.1], 0.0),
+        ((13, 21), (4, 6), None, 1.0),
+        ((12, 21), (17, 6), None, 0.3),
+    ],
+)
+@pytest.mark.parametrize("compiles", [True, False])
+def test_loss_and_its_gradient_are_exact_at_any_size(monkeypatch, size, low, weights, dice, compiles):
+    """Compiled by XLA and not; the gradient against central differences of the float64 formula."""
+    monkeypatch.setattr(losses, "_compiles", lambda: compiles)
+    generator = np.random.default_rng(8)
+    logits = generator.normal(0, 3, (2, *low, 5)).astype(np.float32)
+    labels = generator.choice([0, 1, 3, 4, 255], (2, *size)).astype(np.uint8)
+    variable = keras.Variable(logits)
+    with tf.GradientTape() as tape:
+        value = losses.segmentation_loss(labels, variable, weights, dice) * 3.0
+    gradient = np.asarray(tape.gradient(value, variable.value)) / 3
+    assert float(value) / 3 == pytest.approx(exact_loss(labels, logits, weights, dice), rel=2e-6)
+    for index in generator.choice(logits.size, 12, replace=False):
+        step = np.zeros(logits.size)
+        step[index] = 1e-4
+        sides = [exact_loss(labels, logits + sign * step.reshape(logits.shape), weights, dice) for sign in (1, -1)]
+        assert gradient.flat[index] == pytest.approx((sides[0] - sides[1]) / 2e-4, rel=1e-4, abs=1e-8)
+
+
+@pytest.mark.parametrize("compiles", [True, False])
+def test_sums_over_a_million_pixels_stay_exact(monkeypatch, compiles):
+    """A running sum in float32 would be off by 1e-5 here."""
+    monkeypatch.setattr(losses, "_compiles", lambda: compiles)
+    generator = np.random.default_rng(10)
+    logits = generator.normal(0, 3, (4, 64, 112, 3)).astype(np.float32)
+    labels = generator.choice([0, 1, 2, 255], (4, 512, 560)).astype(np.uint8)
+    weights = np.array([1.0016747, 0.9983337, 0.7])
+    expected = exact_loss(labels, logits, weights, 0.5)
+    assert float(losses.segmentation_loss(labels, logits, weights, 0.5)) == pytest.approx(expected, rel=2e-6)
+
+
+def test_a_label_beyond_the_classes_is_no_number():
+    labels = np.array([[[0, 1], [3, 255]]])
+    assert np.isnan(float(losses.segmentation_loss(labels, np.zeros((1, 2, 2, 3), np.float32))))
+
+
+def test_half_precision_logits_lose_nothing_but_their_own_rounding():
+    generator = np.random.default_rng(9)
+    logits = generator.normal(0, 3, (2, 3, 5, 4)).astype(np.float16)
+    labels = generator.choice([0, 1, 3, 255], (2, 12, 20))
+    variable = tf.Variable(logits)
+    with tf.GradientTape() as tape:
+        value = losses.segmentation_loss(labels, variable, dice=1.0)
+    assert float(value) == pytest.approx(exact_loss(labels, logits.astype(np.float32), None, 1.0), rel=2e-6)
+    assert tape.gradient(value, variable).dtype == tf.float16
 
 
 def test_the_last_epoch_is_kept_where_the_recipe_says_so(tiny_dataset, tmp_path):
