@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from mosaicbook import paper
-from mosaicbook.runs.provenance import ROOT
+from mosaicbook.runs.provenance import ROOT, fingerprint
 from mosaiclib.models import catalogue
 
 # Modules that make no number: the looks of pages; a run's book-keeping; names of networks, whose specs are settings.
@@ -34,19 +34,22 @@ STAGES = (
     "pretrain",
     "train",
     "evaluate",
+    "heads",
     "export",
     "latency",
     "tables",
     "figures",
     "explore",
     "beyond",
+    "claims",
 )
 # Pages are drawn last, from the finished runs of these stages.
 DRAWN_FROM = {
-    "tables": ("evaluate", "latency"),
+    "tables": ("evaluate", "heads", "latency"),
     "figures": ("evaluate", "export", "latency"),
     "explore": ("train", "evaluate", "export", "latency"),
-    "beyond": ("evaluate", "export", "latency"),
+    "beyond": ("evaluate", "heads", "export", "latency"),
+    "claims": ("evaluate", "heads", "export", "tables", "figures", "beyond"),
 }
 _NETWORK_STAGES = ("pictures", "pretrain", "train", "evaluate", "export", "tables", "figures")
 _NETWORK_PAGES = ("beyond/cost_by_stage", "beyond/edges")
@@ -59,7 +62,7 @@ def networks_of(profile, run_id) -> tuple[str, ...]:
     plan = profile.runs[run_id]
     if stage == "pictures":
         return catalogue.RELEASED
-    if stage == "tables" and re.fullmatch(r"table_[2-8]", row):
+    if stage == "tables" and row in {f"table_{number}" for number in paper.TABLES}:
         records, added = paper.records(int(row[-1])), catalogue.YOURS.get(int(row[-1]), ())
         names = [name for record in records for name in (record.spec, record.madds_spec)]
         return tuple(dict.fromkeys([*names, *(spec.name for spec in added)]))
@@ -97,6 +100,12 @@ def sources(profile, run_id) -> list[Path]:
     if stage == "explore":
         files |= {path for path in (ROOT / "mosaicbook" / "explorer").iterdir() if path.suffix in (".css", ".js")}
     return sorted(files)
+
+
+def training_code(module="loop") -> str:
+    """A fingerprint of the code that trains any network, whichever its parts and data set, with that module."""
+    modules = closure(ROOT / "mosaiclib" / "training" / f"{module}.py", NAMES)
+    return fingerprint(_file(module) for module in modules)
 
 
 def closure(path, left_out=()) -> set[str]:

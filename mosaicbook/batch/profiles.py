@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mosaicbook.batch.dependencies import STAGES, networks_of
-from mosaicbook.batch.sweeps import Sweep
+from mosaicbook.batch.sweeps import HeadSweep, Sweep
 from mosaicbook.runs import parameters
 from mosaicbook.runs.provenance import ROOT
 
@@ -63,8 +63,9 @@ class Profile(BaseModel):
     """A named plan: its runs by id ("stage/row"), in an order in which they can be run.
 
     machine: what the runs' times are told for. parameters: given to every run whose notebook declares them and
-    that does not set them itself. sweeps: rows of the paper's tables by one recipe, a few lines for many runs.
-    pages: "tables", "figures" and "beyond" stand for every notebook in that folder.
+    that does not set them itself. sweeps: rows of the paper's tables by one recipe, a few lines for many runs;
+    head_sweeps: heads on frozen backbones. pages: "tables", "figures" and "beyond" stand for every notebook in that
+    folder, "claims" for the one of all claims.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -75,13 +76,15 @@ class Profile(BaseModel):
     parameters: dict[str, bool | int | float | str] = Field(default_factory=dict)
     runs: dict[str, PlannedRun] = Field(default_factory=dict)
     sweeps: list[Sweep] = Field(default_factory=list)
-    pages: list[Literal["tables", "figures", "beyond"]] = Field(default_factory=list)
+    head_sweeps: list[HeadSweep] = Field(default_factory=list)
+    pages: list[Literal["tables", "figures", "beyond", "claims"]] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _expand(self):
-        added = {run_id: run for sweep in self.sweeps for run_id, run in sweep.runs().items()}
+        added = {run_id: run for sweep in [*self.sweeps, *self.head_sweeps] for run_id, run in sweep.runs().items()}
         for folder in self.pages:
-            for path in sorted((ROOT / "notebooks" / folder).glob("*.ipynb")):
+            alone = [ROOT / "notebooks" / f"{folder}.ipynb"]
+            for path in sorted((ROOT / "notebooks" / folder).glob("*.ipynb")) or alone:
                 added[f"{folder}/{path.stem}"] = _page(path)
         for run_id, run in added.items():
             if run_id not in self.runs:

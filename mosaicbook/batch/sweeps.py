@@ -105,3 +105,37 @@ class Sweep(BaseModel):
                 "about_s": self.about_s,
             }
         return found
+
+
+class HeadSweep(BaseModel):
+    """One entry of `head_sweeps`: heads trained on frozen backbones by notebook 25, one run a head and backbone.
+
+    backbones: {name in the run's id: the weights whose backbone is taken}. rows: networks by name, whose heads are
+    taken. suffix: of the runs' ids, where a later sweep adds seeds. about_s: how long a run takes.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    backbones: dict[str, str]
+    rows: list[str]
+    parameters: _Parameters = Field(default_factory=dict)
+    suffix: str = ""
+    about_s: int = 300
+
+    @model_validator(mode="after")
+    def _known(self):
+        for name in self.rows:
+            catalogue.get(name)
+        return self
+
+    def runs(self) -> dict[str, dict]:
+        """{run id: the fields of its `PlannedRun`}."""
+        found = {}
+        for backbone, weights in self.backbones.items():
+            for row in self.rows:
+                found[f"heads/{backbone}-{row.partition('-')[2]}{self.suffix}"] = {
+                    "notebook": "notebooks/25_heads.ipynb",
+                    "description": f"The head of {row} on the frozen backbone {backbone}",
+                    "parameters": {"model": row, "weights": weights, **self.parameters},
+                    "about_s": self.about_s,
+                }
+        return found

@@ -18,7 +18,7 @@ app = typer.Typer(
     help="MOSAIC, mobile semantic segmentation: build, train, measure and report its networks.",
 )
 
-from mosaicbook.cli import bench, data, history, models, runs  # noqa: E402, F401  (they add their verbs)
+from mosaicbook.cli import bench, compare, data, history, models, runs  # noqa: E402, F401  (they add their verbs)
 
 
 def main():

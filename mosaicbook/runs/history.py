@@ -40,13 +40,19 @@ def differences(a, b) -> list[dict]:
     return found
 
 
-def _read(name):
+def folder_of(name) -> Path:
+    """The folder of a run, "profile/stage/row" or the folder itself. Raises ValueError where there is no run."""
     folder = Path(name)
     if not (folder / "run.json").is_file():
         profile, _, run_id = str(name).partition("/")
         folder = runs.folder_of(profile, run_id)
     if not (folder / "run.json").is_file():
         raise ValueError(f"There is no run '{name}': write profile/stage/row (`mosaic runs` lists them), or a folder.")
+    return folder
+
+
+def _read(name):
+    folder = folder_of(name)
     record = runs.read_json(folder / "run.json")
     about = {key: record.get(key) for key in ("status", "reason", *ABOUT)}
     done = record.get("status") == "done"

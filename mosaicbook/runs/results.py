@@ -13,6 +13,9 @@ class Cell(BaseModel):
     difference: FiniteFloat | None = None
     tolerance: FiniteFloat | None = None
     within: bool | None = None
+    lower: FiniteFloat | None = None
+    upper: FiniteFloat | None = None
+    seeds: int | None = None
     data: str = ""
     other_data: bool = False
     unit: str = ""
@@ -30,10 +33,11 @@ class Cell(BaseModel):
 
 
 class Row(BaseModel):
-    """A row as the paper names it, with one cell per column."""
+    """A row as the paper names it, in one line and by its columns, with one cell per column of numbers."""
 
     model_config = ConfigDict(extra="forbid")
     label: str
+    labels: dict[str, str] = {}
     cells: list[Cell | None]
 
 
@@ -93,8 +97,24 @@ class Evaluation(_Result):
     n_images: int
     input_scale: float = 1.0
     miou: float
+    miou_interval: tuple[float, float] | None = None
     pixel_accuracy: float | None = None
     per_class_iou: dict[str, float | None]
+
+    @property
+    def miou_text(self):
+        """In percent with its interval over images: "65.6 [62.1, 67.2]"."""
+        ends = [f"{100 * end:.1f}" for end in self.miou_interval or ()]
+        return f"{100 * self.miou:.1f}" + (f" [{', '.join(ends)}]" if ends else "")
+
+
+class Heads(_Result):
+    """result.json of the stage heads: one network, trained on a frozen backbone, an evaluation a seed."""
+
+    model: str
+    dataset: str
+    synthetic: bool
+    evaluations: list[Evaluation]
 
 
 class ExportedFile(_Result):
@@ -170,6 +190,7 @@ class Pictures(_Result):
 FORMS = {
     "train": Training,
     "evaluate": Evaluation,
+    "heads": Heads,
     "export": Export,
     "latency": Latency,
     "pictures": Pictures,

@@ -19,7 +19,7 @@ from mosaiclib.data.sets.minicity import files as minicity_files
 
 IGNORE = 255
 FINGERPRINT_BYTES = 1 << 29
-NAMES = ("minicity", "camvid", "cityscapes", "ade20k_top31", "ade20k_top31-mlperf", "folder")
+NAMES = ("minicity", "camvid", "camvid-choice", "cityscapes", "ade20k_top31", "ade20k_top31-mlperf", "folder")
 
 
 def spread(items, count):
@@ -51,6 +51,7 @@ class Dataset:
     shareable: whether its pictures may be passed on; where not, published reports show none of them.
     rule: the IoU rule its results are usually given by (see `evaluation.RULES`).
     root: the folder that was named for it, if one was.
+    video_of: the video that a picture's file is a frame of; None where pictures are related to no other.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Dataset:
     list_labels: Callable[[str], list] = field(default=_no_labels, repr=False)
     prepare: Callable | None = field(default=None, repr=False)
     root: Path | None = None
+    video_of: Callable[[Path], str] | None = field(default=None, repr=False)
 
     def check_split(self, name):
         """Raises ValueError where there is no split of that name."""
@@ -110,6 +112,10 @@ class Dataset:
             more = f" ({len(problems) - 1} more: `mosaic data verify` lists them.)" if len(problems) > 1 else ""
             raise ValueError(problems[0] + more)
         return samples
+
+    def videos(self, samples) -> tuple[str, ...]:
+        """The video that each sample is a frame of; "" for a picture that is related to no other."""
+        return tuple(self.video_of(sample.image_path) if self.video_of else "" for sample in samples)
 
     def read(self, sample):
         """(picture uint8 [H, W, 3], train ids uint8 [H, W]). Raises ValueError that names a bad file."""
@@ -162,8 +168,9 @@ def get(name, root=None) -> Dataset:
     """The data set called `name`, read from the folder `root` or from where it is fetched or rendered to.
 
     "minicity" is synthetic and always there; "minicity-256x512" is the same drawn at another size.
-    "camvid" is read from its zip (MOSAIC_MIRROR) or a folder, "cityscapes" and "ade20k_top31" from their folders
-    as published; "ade20k_top31-mlperf" is the latter with MLPerf Mobile's preprocessing. "folder" is any `root`
+    "camvid" is read from its zip (MOSAIC_MIRROR) or a folder; "camvid-choice", for choosing recipes, is its train split
+    with one of three sequences held out as val. "cityscapes" and "ade20k_top31" are read from their folders as
+    published; "ade20k_top31-mlperf" is the latter with MLPerf Mobile's preprocessing. "folder" is any `root`
     with images/, labels/ and classes.yaml. Raises ValueError for an unknown name and `fetch.NotAvailable` where
     files are missing, each saying what to do.
     """
@@ -182,17 +189,19 @@ def get(name, root=None) -> Dataset:
             shareable=True,
             licence="drawn by this library (Apache-2.0)",
         )
-    if name == "camvid":
+    if name in ("camvid", "camvid-choice"):
+        choosing = name == "camvid-choice"
         return Dataset(
             name=name,
-            title="CamVid (11 classes, 480x360)",
+            title="CamVid (11 classes, 480x360)" + (", a train sequence held out" if choosing else ""),
             classes=classes.CAMVID,
             palette=classes.CAMVID_PALETTE,
             to_train_id=_identity(len(classes.CAMVID), ignored=[len(classes.CAMVID)]),
-            list_split=partial(camvid.samples, root),
-            list_labels=partial(camvid.labels, root),
+            list_split=partial(camvid.chosen if choosing else camvid.samples, root),
+            list_labels=_no_labels if choosing else partial(camvid.labels, root),
             root=root,
-            splits=("train", "val", "test"),
+            splits=("train", "val") if choosing else ("train", "val", "test"),
+            video_of=camvid.video_of,
             licence="research use only",
             rule="camvid",
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mosaiclib.evaluation.iou import RULES
+from mosaiclib.evaluation import iou
 from mosaiclib.files import replacing
 
 FILE = "image_counts.npz"
@@ -34,8 +34,8 @@ class ImageCounts:
         shape = self.counts.shape
         if len(shape) != 3 or shape[2] != shape[1] + 1 or not len(self.images) == len(self.videos) == shape[0]:
             raise ValueError(f"Counts {shape}, {len(self.images)} images and {len(self.videos)} videos do not fit.")
-        if self.rule not in RULES:
-            raise ValueError(f"There is no rule '{self.rule}': choose one of {', '.join(RULES)}.")
+        if self.rule not in iou.RULES:
+            raise ValueError(f"There is no rule '{self.rule}': choose one of {', '.join(iou.RULES)}.")
         if self.counts.size and self.counts.min() < 0:
             raise ValueError("Counts of pixels are below 0.")
 
@@ -93,12 +93,12 @@ def miou(counts, rule):
 
     Equals `iou.score` to rounding.
     """
-    chosen = RULES[rule]
+    chosen = iou.RULES[rule]
     counts = np.asarray(counts, float)[..., chosen.first :, :]
     own = counts[..., chosen.first : -1]
     hits = np.diagonal(own, axis1=-2, axis2=-1)
     union = counts.sum(-1) + own.sum(-2) - hits
     present = union > 0
-    iou = np.divide(hits, union, out=np.full(hits.shape, chosen.absent or 0.0), where=present)
+    values = np.divide(hits, union, out=np.full(hits.shape, chosen.absent or 0.0), where=present)
     classes = present.sum(-1) if chosen.absent is None else hits.shape[-1]
-    return iou.sum(-1) / np.maximum(classes, 1)
+    return values.sum(-1) / np.maximum(classes, 1)

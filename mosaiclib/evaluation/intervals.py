@@ -29,6 +29,13 @@ class Interval:
     upper: float
 
 
+def text(estimate, interval, decimals=1) -> str:
+    """An estimate in 0..1 as percent with its interval, "65.6 [62.1, 67.2]"; alone where there is no interval."""
+    values = [estimate] if interval is None else [estimate, interval.lower, interval.upper]
+    first, *ends = (f"{100 * value:.{decimals}f}".replace("-", "\N{MINUS SIGN}") for value in values)
+    return f"{first} [{', '.join(ends)}]" if ends else first
+
+
 def drawn_again(blocks, rule, draws=DRAWS, seed=0):
     """mIoUs [draws] in 0..1 of as many blocks [K, C, C + 1] drawn with replacement.
 
@@ -136,19 +143,32 @@ class Difference:
         return float(stdtr(self.spread.df, (self.estimate - bound) / self.standard_error))
 
 
+def of_network(evaluations, spread, level=LEVEL) -> Interval:
+    """The interval of a network's mean mIoU over its seeds, from the seeds' spread and from blocks of images."""
+    check_same_images(evaluations)
+    mean, drawn = _mean(evaluations)
+    error = math.sqrt(spread.sd**2 / len(evaluations) + _sd(drawn, evaluations[0]) ** 2)
+    half = stdtrit(spread.df, (1 + level) / 2) * error
+    return Interval(mean, mean - half, mean + half)
+
+
 def of_seeds(one, other, spread) -> Difference:
     """The difference of two networks, each a list of evaluations, one a seed. Raises ValueError as `of_pair`."""
     check_same_images([*one, *other])
-    sides = []
-    for evaluations in (one, other):
-        blocks = [evaluation.blocks() for evaluation in evaluations]
-        values = [drawn_again(found, evaluations[0].rule) for found in blocks]
-        sides.append((np.mean([evaluation.miou() for evaluation in evaluations]), np.mean(values, 0)))
-    count = len(blocks[0])
-    (first, drawn_first), (second, drawn_second) = sides
-    # Drawn blocks vary by (K - 1) / K of what they stand for.
-    data_sd = np.std(drawn_first - drawn_second) * math.sqrt(count / (count - 1)) if count > 1 else math.inf
-    return Difference(float(first - second), (len(one), len(other)), spread, float(data_sd))
+    (first, drawn_first), (second, drawn_second) = _mean(one), _mean(other)
+    return Difference(first - second, (len(one), len(other)), spread, _sd(drawn_first - drawn_second, one[0]))
+
+
+def _mean(evaluations):
+    """(the mean mIoU over seeds, the same of each draw of blocks)."""
+    drawn = [drawn_again(evaluation.blocks(), evaluation.rule) for evaluation in evaluations]
+    return float(np.mean([evaluation.miou() for evaluation in evaluations])), np.mean(drawn, 0)
+
+
+def _sd(drawn, evaluation):
+    """The standard deviation that drawing K blocks of an evaluation shows: (K - 1) / K of the variance is seen."""
+    count = len(evaluation.blocks())
+    return float(np.std(drawn) * math.sqrt(count / (count - 1))) if count > 1 else math.inf
 
 
 def seeds_needed(points, sd, data_sd=0.0, level=LEVEL, power=POWER) -> int | None:

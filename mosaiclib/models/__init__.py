@@ -2,6 +2,17 @@
 
 from mosaiclib.models.build import build
 from mosaiclib.models.cost import Cost, cost
-from mosaiclib.models.weights import Card, initialise, load, load_card, save
+from mosaiclib.models.weights import Card, initialise, load, load_card, save, save_arrays, sha256
 
-__all__ = ["Card", "Cost", "build", "cost", "initialise", "load", "load_card", "save"]
+__all__ = [
+    "Card",
+    "Cost",
+    "build",
+    "cost",
+    "initialise",
+    "load",
+    "load_card",
+    "save",
+    "save_arrays",
+    "sha256",
+]

@@ -43,7 +43,7 @@ def build(spec, input_size, classes, output="logits", batch=None):
     if spec.backbone is None:
         x = WHOLE_NETWORKS[spec.head.kind](normalised, classes)
     else:
-        x = HEADS[spec.head.kind](_backbone(normalised, spec), spec.head, classes, spec.resize)
+        x = head_on(taps_of(normalised, spec), spec, classes)
     if output != "logits":
         x = blocks.resize(x, (height, width), spec.resize, "full_logits")
     if output == "probabilities":
@@ -53,7 +53,12 @@ def build(spec, input_size, classes, output="logits", batch=None):
     return keras.Model(image, x, name=spec.name.replace(".", "_"))
 
 
-def _backbone(image, spec):
+def head_on(taps, spec, classes):
+    """The logits of a spec's head on the taps {stride: tensor} of a backbone."""
+    return HEADS[spec.head.kind](taps, spec.head, classes, spec.resize)
+
+
+def taps_of(image, spec):
     """The taps {2, 4, 8, 16} of the backbone that the spec names."""
     match spec.backbone:
         case "mnmh":

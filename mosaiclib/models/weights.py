@@ -5,6 +5,7 @@ The HDF5 file holds one plain array per variable under the variable's own path
 head or other classes can take what fits. Nothing is unpickled and no code is loaded.
 """
 
+import hashlib
 import json
 import shutil
 from dataclasses import dataclass, field
@@ -64,13 +65,24 @@ def read_arrays(path):
     return arrays
 
 
+def sha256(folder) -> str:
+    """The sha256 of the weights in a folder, in hexadecimal digits."""
+    with open(Path(folder) / WEIGHTS_FILE, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def save(model, folder, card):
     """Writes the weights of `model` and its `card` to `folder`, replacing what was there in one step."""
+    save_arrays({variable.path: variable for variable in model.weights}, folder, card)
+
+
+def save_arrays(arrays, folder, card):
+    """The same of arrays by the paths of their variables."""
     folder = Path(folder)
     partial = folder.with_name(f"{folder.name}.{uuid4().hex[:8]}.partial")
     partial.mkdir(parents=True)
     try:
-        write_arrays(partial / WEIGHTS_FILE, {variable.path: variable for variable in model.weights})
+        write_arrays(partial / WEIGHTS_FILE, arrays)
         text = json.dumps({**vars(card), "spec": card.spec.to_json()}, indent=2, ensure_ascii=False)
         (partial / CARD_FILE).write_text(text + "\n", encoding="utf-8")
         if folder.exists():

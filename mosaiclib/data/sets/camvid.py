@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from mosaiclib.data import fetch, listing
 
+HELD_OUT = "0006R0"  # 101 frames; the train split also has 0016E5 (204 frames) and 0001TP (62)
 ARCHIVE = "camvid_480x360_q95.zip"
 _MEMBER = re.compile(r"(train|val|test)(annot)?/[A-Za-z0-9_]+\.(jpg|png)")
 _MAXIMUM_BYTES = 1 << 30
@@ -26,6 +27,17 @@ def samples(root, split):
     folder = _folder(root)
     pictures = listing.files(folder / split, (".png", ".jpg"))
     return [(path, folder / f"{split}annot" / f"{path.stem}.png") for path in pictures]
+
+
+def chosen(root, split):
+    """The train split with one sequence held out ("train"), and that sequence ("val"): to choose a recipe by."""
+    wanted = split == "val"
+    return [pair for pair in samples(root, "train") if (video_of(pair[0]) == HELD_OUT) == wanted]
+
+
+def video_of(path) -> str:
+    """The sequence that a picture is a frame of, from its file's name: "0001TP_006690" is one of 0001TP."""
+    return Path(path).stem.rpartition("_")[0]
 
 
 def labels(root, split):

@@ -10,11 +10,12 @@ from keras import layers, ops
 from mosaiclib.models import blocks
 from mosaiclib.models.baselines.layers import (
     convolution,
+    crop_to,
     max_pool_with_indices,
     max_unpool,
     normalise_prelu,
+    pad_to_multiple,
     prelu,
-    require_multiple,
     transposed,
 )
 
@@ -35,9 +36,10 @@ def enet(image, classes, name="enet"):
     """image [B, H, W, 3] float32 in [-1, 1] -> logits [B, H, W, classes].
 
     364,311 parameters at 19 classes. The authors train the encoder first, under a classifier of its own
-    that is no part of the network. Raises ValueError unless H and W are multiples of 8.
+    that is no part of the network. Sides that 8 does not divide are padded with grey, and the
+    logits cropped.
     """
-    require_multiple(image, 8, "ENet")
+    whole, image = image, pad_to_multiple(image, 8, name)
     x = layers.Concatenate(name=f"{name}.initial.concat")(
         [
             convolution(image, 13, f"{name}.initial", stride=2),
@@ -59,7 +61,7 @@ def enet(image, classes, name="enet"):
         x = decoder_bottleneck(x, f"{name}.stage4.block{index}")
     x = upsampling(x, 16, indices1, f"{name}.stage5.up")
     x = decoder_bottleneck(x, f"{name}.stage5.block1")
-    return transposed(x, classes, f"{name}.classifier", kernel=2)
+    return crop_to(transposed(x, classes, f"{name}.classifier", kernel=2), whole, name)
 
 
 # === Encoder: PReLU ===

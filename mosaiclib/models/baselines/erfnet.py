@@ -8,7 +8,7 @@ A row of the paper's Table 2.
 from keras import layers
 
 from mosaiclib.models import blocks
-from mosaiclib.models.baselines.layers import convolution, require_multiple, transposed
+from mosaiclib.models.baselines.layers import convolution, crop_to, pad_to_multiple, transposed
 
 DILATIONS = (2, 4, 8, 16, 2, 4, 8, 16)
 
@@ -19,9 +19,9 @@ def erfnet(image, classes, auxiliary=False, name="erfnet"):
     auxiliary: return [logits, encoder logits [B, H/8, W/8, classes]]; the authors train the encoder first,
         through these. Their parameter count, 2,066,642 at 19 classes, includes this 1x1 classifier of
         2,451; the network alone has 2,064,191.
-    Raises ValueError unless H and W are multiples of 8.
+    Sides that 8 does not divide are padded with grey, and the logits cropped.
     """
-    require_multiple(image, 8, "ERFNet")
+    whole, image = image, pad_to_multiple(image, 8, name)
     x = downsampler(image, 16, f"{name}.encoder.down1")
     x = downsampler(x, 64, f"{name}.encoder.down2")
     for index in range(1, 6):
@@ -36,7 +36,7 @@ def erfnet(image, classes, auxiliary=False, name="erfnet"):
         x = blocks.normalise(transposed(x, filters, f"{place}.up", kernel=3), f"{place}.up")
         for index in (1, 2):
             x = non_bottleneck_1d(x, f"{place}.block{index}")
-    logits = transposed(x, classes, f"{name}.classifier", kernel=2)
+    logits = crop_to(transposed(x, classes, f"{name}.classifier", kernel=2), whole, name)
     if not auxiliary:
         return logits
     return [logits, blocks.classifier(encoded, classes, f"{name}.encoder.classifier")]

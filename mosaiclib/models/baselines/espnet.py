@@ -8,7 +8,7 @@ A row of the paper's Table 2.
 from keras import layers
 
 from mosaiclib.models import blocks
-from mosaiclib.models.baselines.layers import convolution, normalise_prelu, require_multiple, transposed
+from mosaiclib.models.baselines.layers import convolution, crop_to, normalise_prelu, pad_to_multiple, transposed
 
 DILATIONS = (1, 2, 4, 8, 16)
 LEVEL2_BLOCKS = 2  # p
@@ -18,15 +18,15 @@ LEVEL3_BLOCKS = 8  # q
 def espnet(image, classes, name="espnet"):
     """image [B, H, W, 3] float32 in [-1, 1] -> logits [B, H, W, classes].
 
-    365,109 parameters at 20 classes (the authors count void as one), 363,462 at 19. Raises ValueError unless
-    H and W are multiples of 8, or where there are fewer than 5 classes (a pyramid of `classes` channels
-    has five branches).
+    365,109 parameters at 20 classes (the authors count void as one), 363,462 at 19. Sides that 8 does not divide are
+    padded with grey, and the logits cropped. Raises ValueError where there are fewer than 5 classes (a pyramid of
+    `classes` channels has five branches).
     """
-    require_multiple(image, 8, "ESPNet")
+    whole, image = image, pad_to_multiple(image, 8, name)
     if classes < len(DILATIONS):
         raise ValueError(f"ESPNet's decoder needs at least {len(DILATIONS)} classes, not {classes}.")
-    image2 = layers.AveragePooling2D(3, 2, padding="same", name=f"{name}.image2")(image)
-    image4 = layers.AveragePooling2D(3, 2, padding="same", name=f"{name}.image4")(image2)
+    image2 = _halved(image, f"{name}.image2")
+    image4 = _halved(image2, f"{name}.image4")
 
     x = _conv_prelu(image, 16, f"{name}.level1", stride=2)
     level1 = normalise_prelu(_concat([x, image2], f"{name}.level1"), f"{name}.level1.output")
@@ -50,7 +50,7 @@ def espnet(image, classes, name="espnet"):
     x = esp(x, classes, f"{name}.decoder2.esp")
     x = normalise_prelu(transposed(x, classes, f"{name}.decoder2", kernel=2, bias=False), f"{name}.decoder2")
     x = _conv_prelu(_concat([x, level1], f"{name}.decoder1"), classes, f"{name}.decoder1")
-    return transposed(x, classes, f"{name}.classifier", kernel=2, bias=False)
+    return crop_to(transposed(x, classes, f"{name}.classifier", kernel=2, bias=False), whole, name)
 
 
 def esp(x, filters, name, downsample=False, residual=False):
@@ -77,6 +77,11 @@ def esp(x, filters, name, downsample=False, residual=False):
     if residual:
         x = layers.Add(name=f"{name}.add")([x, inputs])
     return normalise_prelu(x, f"{name}.output")
+
+
+def _halved(x, name):
+    """The mean of 3x3 at every second position; the zeros beside the image count, as in Torch's AvgPool2d(3, 2, 1)."""
+    return layers.AveragePooling2D(3, 2, name=name)(layers.ZeroPadding2D(1, name=f"{name}.pad")(x))
 
 
 def _conv_prelu(x, filters, name, stride=1):

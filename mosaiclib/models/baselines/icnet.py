@@ -10,9 +10,10 @@ from typing import NamedTuple
 from keras import layers
 
 from mosaiclib.models import blocks
-from mosaiclib.models.heads.mosaic import pyramid_pool
 
-BINS = (1, 2, 3, 6)
+# Pyramid levels, {bins: stride of their windows as a share of the side}: 33, 16, 10 and 5 of 33 in the prototxt, whose
+# three bins thus overlap more than they need to.
+BINS = {1: 33 / 33, 2: 16 / 33, 3: 10 / 33, 6: 5 / 33}
 RESIZE = "half_pixel"
 SMALLEST = 32 * (max(BINS) - 1) + 1  # the fewest pixels that leave one position at stride 32 for every bin
 
@@ -95,9 +96,18 @@ def _low_branch(x, name):
     levels = [x]
     for bins in BINS:
         level = f"{name}.pyramid{bins}"
-        pooled = pyramid_pool(x, bins, "grid", f"{level}.pool")
+        strides, windows = zip(*(_window(side, bins) for side in x.shape[1:3]), strict=True)
+        pooled = layers.AveragePooling2D(windows, strides, name=f"{level}.pool")(x)
         levels.append(blocks.resize(pooled, x.shape[1:3], RESIZE, f"{level}.resize"))
     return blocks.conv(layers.Add(name=f"{name}.pyramid.add")(levels), 256, f"{name}.reduce")
+
+
+def _window(side, bins):
+    """(stride, window) along a side: the prototxt's at 33 and 65, in proportion elsewhere; always `bins` positions."""
+    stride = round(BINS[bins] * side)
+    if bins > 1:
+        stride = min(stride, (side - 1) // (bins - 1))
+    return stride, side - (bins - 1) * stride
 
 
 def bottleneck(x, stage, name, stride=1):

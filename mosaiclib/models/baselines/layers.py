@@ -8,15 +8,20 @@ from mosaiclib.models import blocks
 WINDOW = 2  # every pooling with indices here has a 2x2 window and stride 2
 
 
-def require_multiple(image, multiple, network):
-    """Raises ValueError where the height or width of `image` [B, H, W, 3] is not a multiple of `multiple`."""
-    size = image.shape[1:3]
-    if any(side is None or side < multiple or side % multiple for side in size):
-        larger = [multiple * -(-(side or 1) // multiple) for side in size]
-        raise ValueError(
-            f"{network} takes pictures whose height and width are multiples of {multiple}, not {size[0]}x{size[1]}: "
-            f"the next larger size is {larger[0]}x{larger[1]}."
-        )
+def pad_to_multiple(image, multiple, name):
+    """The image with zeros, grey, below and to the right, so that its sides are multiples; as it is where they are."""
+    below, right = (-side % multiple for side in image.shape[1:3])
+    if not below and not right:
+        return image
+    return layers.ZeroPadding2D(((0, below), (0, right)), name=f"{name}.image.pad")(image)
+
+
+def crop_to(x, image, name):
+    """x [B, H, W, C] of a padded image without what lies beside `image`, which may be of the same size."""
+    below, right = (side - own for side, own in zip(x.shape[1:3], image.shape[1:3], strict=True))
+    if not below and not right:
+        return x
+    return layers.Cropping2D(((0, below), (0, right)), name=f"{name}.classifier.crop")(x)
 
 
 # === Convolutions ===

@@ -6,7 +6,7 @@ alexgkendall/SegNet-Tutorial. A row of the paper's Table 2.
 """
 
 from mosaiclib.models import blocks
-from mosaiclib.models.baselines.layers import convolution, max_pool_with_indices, max_unpool, require_multiple
+from mosaiclib.models.baselines.layers import convolution, crop_to, max_pool_with_indices, max_unpool, pad_to_multiple
 
 # Filters of every 3x3 convolution, stage by stage; each encoder stage ends in a pooling, and each decoder
 # stage starts with the unpooling of its mirror image. The classifier follows decoder stage 1.
@@ -17,9 +17,10 @@ DECODER = ((512, 512, 512), (512, 512, 256), (256, 256, 128), (128, 64), (64,))
 def segnet(image, classes, name="segnet"):
     """image [B, H, W, 3] float32 in [-1, 1] -> logits [B, H, W, classes].
 
-    29,453,971 parameters at 19 classes. Raises ValueError unless H and W are multiples of 32.
+    29,453,971 parameters at 19 classes. Sides that 32 does not divide are padded with grey, and
+    the logits cropped.
     """
-    require_multiple(image, 32, "SegNet")
+    whole, image = image, pad_to_multiple(image, 32, name)
     x = image
     indices = []
     for stage, widths in enumerate(ENCODER, start=1):
@@ -29,7 +30,7 @@ def segnet(image, classes, name="segnet"):
     for stage, widths in zip((5, 4, 3, 2, 1), DECODER, strict=True):
         x = max_unpool(x, indices.pop(), f"{name}.decoder{stage}.unpool")
         x = _stage(x, widths, f"{name}.decoder{stage}")
-    return convolution(x, classes, f"{name}.classifier")
+    return crop_to(convolution(x, classes, f"{name}.classifier"), whole, name)
 
 
 def _stage(x, widths, name):
