@@ -19,8 +19,8 @@ import tensorflow as tf
 
 from mosaiclib import models, training
 from mosaiclib.data import datasets, images
-from mosaiclib.models import blocks, catalogue
-from mosaiclib.training import batch_norms, losses, progress_line, recipes
+from mosaiclib.models import blocks, catalogue, frozen
+from mosaiclib.training import losses, progress_line, recipes
 from mosaiclib.training.optimizer import PolyDecay, compile_network, decays
 
 SPEC = catalogue.mosaic(m=32, f=8, d=8, bins=(1, 2), skips="8-C, 4-S")
@@ -356,7 +356,7 @@ def test_learning_rate_too_high_ends_with_a_sentence(tiny_dataset, tmp_path):
 def test_frozen_norms_keep_their_statistics_and_train_scale_and_offset(wiring, part):
     spec = catalogue.mosaic(m=448, bins=(1, 4)).wired(wiring)
     network = models.build(spec, (64, 96), 3)
-    trained = batch_norms.with_stored_statistics(network, part)
+    trained = frozen.with_stored_statistics(network, part)
     generator = np.random.default_rng(3)
     images = generator.uniform(-1, 1, (2, 64, 96, 3)).astype(np.float32)
     labels = generator.integers(0, 3, (2, 64, 96)).astype(np.uint8)

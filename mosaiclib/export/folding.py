@@ -1,12 +1,9 @@
 """Folds batch norms into the convolutions before them, so that what is quantised is what will run."""
 
-import keras
 import numpy as np
 from keras import layers
 
-from mosaiclib.models.graph import calls, copy, readers, rebuild
-
-CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D)
+from mosaiclib.models.graph import batch_norms_behind, copy, rebuild
 
 
 def fold(network):
@@ -15,7 +12,7 @@ def fold(network):
     Folded is a convolution that is read by nothing but one batch norm, wherever it is called. It keeps its
     name and gets a bias; other layers are shared with `network`, whose weights stay as they are.
     """
-    norms = _norms(network)
+    norms = batch_norms_behind(network)
     folded, dropped = {}, {id(norm) for norm in norms.values()}
 
     def replace(node, *arguments, **options):
@@ -29,25 +26,6 @@ def fold(network):
         return layer(*arguments, **options)
 
     return rebuild(network, replace)
-
-
-def _norms(network):
-    """{convolution: its batch norm} where every call of the one is read by a call of the other alone."""
-    followers, read = {}, readers(network)
-    for node in calls(network):
-        if type(node.operation) in CONVOLUTIONS:
-            found = {reader.operation for reader in read.get(id(node.outputs[0]), ())} or {None}
-            followers.setdefault(node.operation, set()).update(found)
-    pairs = {layer: found.pop() for layer, found in followers.items() if len(found) == 1}
-    pairs = {layer: norm for layer, norm in pairs.items() if isinstance(norm, layers.BatchNormalization)}
-    sources = {}
-    for node in calls(network):
-        sources.setdefault(node.operation, set()).add(node.input_tensors[0]._keras_history.operation)
-    return {layer: norm for layer, norm in pairs.items() if sources[norm] == {layer} and _is_linear(layer)}
-
-
-def _is_linear(layer):
-    return layer.activation is keras.activations.linear
 
 
 def _merged(layer, norm):

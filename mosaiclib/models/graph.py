@@ -1,7 +1,9 @@
 """Rebuilds a functional Keras network call by call, with some of its calls replaced."""
 
+from collections import defaultdict
+
 import keras
-from keras import tree
+from keras import layers, tree
 
 
 def rebuild(network, replace):
@@ -69,3 +71,24 @@ def calls(model):
     for output in model.outputs:
         visit(output)
     return order
+
+
+def batch_norms_behind(network):
+    """{convolution: its batch norm} where every call of the one is read by a call of the other alone."""
+    readers, sources, followers = defaultdict(set), defaultdict(set), defaultdict(set)
+    for node in calls(network):
+        for tensor in node.input_tensors:
+            readers[id(tensor)].add(node.operation)
+            sources[node.operation].add(tensor._keras_history.operation)
+    for node in calls(network):
+        if (
+            type(node.operation) in (layers.Conv2D, layers.DepthwiseConv2D)
+            and node.operation.activation is keras.activations.linear
+        ):
+            followers[node.operation] |= readers[id(node.outputs[0])] or {None}
+    pairs = {layer: found.pop() for layer, found in followers.items() if len(found) == 1}
+    return {
+        layer: norm
+        for layer, norm in pairs.items()
+        if isinstance(norm, layers.BatchNormalization) and sources[norm] == {layer}
+    }

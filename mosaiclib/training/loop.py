@@ -21,9 +21,9 @@ from mosaiclib import evaluation
 from mosaiclib.data import guard
 from mosaiclib.data.augment import Augmentation
 from mosaiclib.data.batches import TrainingBatches, scale_input
+from mosaiclib.models.frozen import with_stored_statistics, without_training
 from mosaiclib.models.weights import read_arrays, write_arrays
 from mosaiclib.training import checkpoints, distribution, losses
-from mosaiclib.training.batch_norms import with_stored_statistics
 from mosaiclib.training.optimizer import compile_network
 from mosaiclib.training.recipes import Recipe
 
@@ -72,6 +72,8 @@ def fit(model, batches, loss, recipe, folder, metric, measure, report=None, stop
     folder.mkdir(parents=True, exist_ok=True)
     if recipe.frozen_batch_norm:
         model = with_stored_statistics(model, recipe.frozen_part)
+    if recipe.untrained_part:
+        model = without_training(model, recipe.untrained_part)
     compile_network(model, recipe, recipe.epochs * len(batches), loss)
     session = _Session(model, recipe, folder, batches, metric, measure, report)
     session.restore()

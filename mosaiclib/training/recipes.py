@@ -26,6 +26,8 @@ class Recipe:
     dice: weight of the soft Dice loss that is added to the cross-entropy.
     frozen_batch_norm: use the stored statistics while training, for imported weights whose batch norms were folded;
         scale and offset are trained. frozen_part: only in layers whose name begins so, "" for all.
+    untrained_part: layers whose name begins so keep their weights and statistics, for example "mnmh" to train a head
+        alone; "" for none.
     batch_norm_momentum: of the running statistics; the networks' own 0.99 needs thousands of steps, a short
         training a smaller one.
     ema: momentum of averaged weights, by which is validated and which are kept; 0 for none.
@@ -50,6 +52,7 @@ class Recipe:
     dice: float = 0.0
     frozen_batch_norm: bool = False
     frozen_part: str = ""
+    untrained_part: str = ""
     batch_norm_momentum: float = 0.99
     ema: float = 0.0
     seed: int = 0
