@@ -81,11 +81,9 @@ def batch_norms_behind(network):
             readers[id(tensor)].add(node.operation)
             sources[node.operation].add(tensor._keras_history.operation)
     for node in calls(network):
-        if (
-            type(node.operation) in (layers.Conv2D, layers.DepthwiseConv2D)
-            and node.operation.activation is keras.activations.linear
-        ):
-            followers[node.operation] |= readers[id(node.outputs[0])] or {None}
+        layer = node.operation
+        if type(layer) in (layers.Conv2D, layers.DepthwiseConv2D) and layer.activation is keras.activations.linear:
+            followers[layer] |= readers[id(node.outputs[0])] or {None}
     pairs = {layer: found.pop() for layer, found in followers.items() if len(found) == 1}
     return {
         layer: norm
