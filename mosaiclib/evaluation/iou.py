@@ -105,6 +105,17 @@ class Score:
     pixel_accuracy: float
     n_images: int
 
+    @property
+    def over(self):
+        """How many classes the mean is over where some do not occur, as in " over 3 of 4 classes"; else ""."""
+        return over_classes(self.per_class_iou, RULES[self.rule].first)
+
+
+def over_classes(per_class_iou, first=0):
+    """`Score.over` of IoUs by class, None for one that does not occur. first: the first class that the rule counts."""
+    counted = [value is not None for value in per_class_iou][first:]
+    return "" if all(counted) else f" over {sum(counted)} of {len(counted)} classes"
+
 
 def score(matrix, rule) -> Score:
     """The IoU of a `ConfusionMatrix` by a named rule: cityscapes, camvid, garden or mlperf31."""

@@ -14,7 +14,7 @@ import yaml
 
 from mosaiclib.data import images
 from mosaiclib.data.annotations import detect, page, splitting
-from mosaiclib.data.annotations.form import IGNORE, Item
+from mosaiclib.data.annotations.form import IGNORE, MALFORMED, Item, printable
 from mosaiclib.data.annotations.source import split_lists
 from mosaiclib.data.classes import spread_palette
 
@@ -112,7 +112,7 @@ def _draw_all(reading, items, folder, exif, progress):
             return _draw(item, folder / f"{number}.png", evidence, len(reading.names))
         except ValueError as error:
             return str(error).rstrip(".")
-        except (KeyError, TypeError, AttributeError, IndexError, OverflowError):
+        except MALFORMED:
             return "a shape is not of the form that its format has"
 
     drawn = []
@@ -124,10 +124,14 @@ def _draw_all(reading, items, folder, exif, progress):
             else:
                 drawn.append(result)
     if not drawn:
-        first = f": {reading.left_out[0][0]}, {reading.left_out[0][1]}" if reading.left_out else ""
-        more = f" ({len(reading.left_out) - 1} more were left out)" if len(reading.left_out) > 1 else ""
-        raise ValueError(f"Nothing could be imported as {reading.title}{first}{more}.")
+        raise ValueError(f"Nothing could be imported as {reading.title}.{_first(reading.left_out)}")
     return drawn
+
+
+def _first(left_out):
+    """A sentence on what was left out, "" where nothing was."""
+    more = f", and {len(left_out) - 1} more" if left_out[1:] else ""
+    return printable(f" Left out: {left_out[0][0]}: {left_out[0][1]}{more}.") if left_out else ""
 
 
 def _evidence(items):
@@ -139,7 +143,7 @@ def _evidence(items):
                 size = item.size or item.draw(stored[::-1]).shape
                 if size in (stored, stored[::-1]):
                     return "stored" if size == stored else "upright"
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError):
+        except (ValueError, *MALFORMED):
             continue
     return None
 
@@ -176,7 +180,10 @@ def _write(reading, drawn, partial, out, copy):
     kept = [i for i in range(len(reading.names)) if total[i]]
     if len(kept) < 2:
         only = reading.names[kept[0]]
-        raise ValueError(f"Only one class occurs in the {len(drawn)} images, '{only}': there is nothing to learn.")
+        raise ValueError(
+            f"Only one class occurs in the {len(drawn)} images, '{only}': there is nothing to learn."
+            f"{_first(reading.left_out)}"
+        )
     for i in set(range(len(reading.names))) - set(kept):
         reading.left_out.append((f"the class '{reading.names[i]}'", "it occurs in no image that was imported"))
     table = np.full(256, IGNORE, np.uint8)
@@ -185,7 +192,11 @@ def _write(reading, drawn, partial, out, copy):
     palette = [tuple(reading.colours[i]) for i in kept] if reading.colours else spread_palette(len(kept))
     palette = list(palette) if len(set(palette)) == len(palette) else list(spread_palette(len(kept)))
 
-    splits, how = splitting.assign([each.item for each in drawn], [set(np.flatnonzero(d.counts[:255])) for d in drawn])
+    present = [set(np.flatnonzero(each.counts[:IGNORE])) for each in drawn]
+    try:
+        splits, how = splitting.assign([each.item for each in drawn], present)
+    except ValueError as error:
+        raise ValueError(f"{error}{_first(reading.left_out)}") from None
     names, pixels, counts, rewritten = Counter(), {}, Counter(), 0
     for each, split in zip(drawn, splits, strict=True):
         stem = _stem(each.item, out, names, split)
@@ -199,18 +210,19 @@ def _write(reading, drawn, partial, out, copy):
     shutil.rmtree(partial / "drawn")
     described = {"names": classes, "colours": [list(map(int, colour)) for colour in palette]}
     (partial / "classes.yaml").write_text(yaml.safe_dump(described, allow_unicode=True, default_flow_style=None))
+    order = [split for split in ("train", "val", "test") if counts[split]]
     chosen = drawn[:: max(1, -(-len(drawn) // _EXAMPLES))]
     result = Imported(
         folder=str(out),
         format=reading.title,
         classes=classes,
         palette=palette,
-        images=dict(counts),
-        pixels={split: dict(zip(classes, row[: len(kept)].tolist(), strict=True)) for split, row in pixels.items()},
+        images={split: counts[split] for split in order},
+        pixels={split: dict(zip(classes, pixels[split][: len(kept)].tolist(), strict=True)) for split in order},
         ignored_pixels=int(sum(row[IGNORE] for row in pixels.values())),
         rewritten=rewritten,
         notes=[*reading.notes, how],
-        left_out=reading.left_out,
+        left_out=[(printable(what), printable(why)) for what, why in reading.left_out],
         examples=[(each.item.image.name, each.example[0], table[each.example[1]]) for each in chosen],
     )
     (partial / "import.html").write_text(page.render(result), encoding="utf-8")

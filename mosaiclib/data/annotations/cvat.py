@@ -59,6 +59,12 @@ def _number(element, name, default=None):
         raise ValueError(f"its {name} is no number") from None
 
 
+def _whole(*values):
+    if not all(value.is_integer() for value in values):
+        raise ValueError("a mask does not begin at a whole pixel")
+    return map(int, values)
+
+
 def _paint(shape, value, label):
     number = partial(_number, shape)
     if shape.tag == "polygon":
@@ -73,8 +79,11 @@ def _paint(shape, value, label):
         raster.ellipse(label, centre, radii, value, number("rotation", 0.0))
     elif shape.tag == "mask":
         size = canvas_size(number("height"), number("width"))
-        counts = np.array(shape.get("rle", "").split(","), np.int64)
-        mask, left, top = raster.runs(counts, size, "C"), int(number("left")), int(number("top"))
+        lengths = shape.get("rle", "").split(",")
+        if not all(text.strip().isdecimal() and len(text) < 12 for text in lengths):
+            raise ValueError("a mask's run lengths are not whole numbers")
+        counts = np.array(lengths, np.int64)
+        mask, left, top = raster.runs(counts, size, "C"), *_whole(number("left"), number("top"))
         part = label[max(top, 0) : top + size[0], max(left, 0) : left + size[1]]
         if part.shape != mask.shape:
             raise ValueError("a mask reaches over the border")

@@ -1,7 +1,7 @@
 """Which format a source is in."""
 
 from mosaiclib.data.annotations import coco, cvat, labelme, labelstudio, legend, masks, voc, yolo
-from mosaiclib.data.annotations.form import Reading
+from mosaiclib.data.annotations.form import MALFORMED, Reading
 from mosaiclib.data.annotations.source import Source
 
 # In the order in which they are tried; every source is masks at last.
@@ -26,4 +26,7 @@ def read(path, name=None, legend_path=None, images=None) -> tuple[Source, Readin
         raise ValueError(f"There is no format '{name}': choose one of {', '.join(FORMATS)}.")
     source = Source(path, images)
     chosen = FORMATS[name] if name else next(form for form in FORMATS.values() if form.recognise(source))
-    return source, chosen.read(source, legend.find(source, legend_path))
+    try:
+        return source, chosen.read(source, legend.find(source, legend_path))
+    except MALFORMED:
+        raise ValueError(f"{path} is not of the form that {chosen.TITLE} has.") from None

@@ -12,6 +12,7 @@ from mosaiclib.data.images import MAXIMUM_PIXELS
 
 IGNORE = 255
 BACKGROUND = "background"
+MALFORMED = (KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)  # of what JSON may hold
 _IGNORED_NAMES = {"__ignore__", "ignore", "ignored", "void", "unlabeled", "unlabelled"}
 _BACKGROUND_NAMES = {"background", "_background_", "__background__", "bg"}
 
@@ -53,8 +54,8 @@ class Reading:
         try:
             yield
         except KeyError as error:
-            self.left_out.append((str(what), f"it lacks {error}"))
-        except (TypeError, AttributeError, IndexError, OverflowError):
+            self.left_out.append((str(what), f"it lacks {str(error)[:80]}"))
+        except MALFORMED:
             self.left_out.append((str(what), "it is not of the form that its format has"))
         except ValueError as error:
             self.left_out.append((str(what), str(error).rstrip(".")))
@@ -94,6 +95,11 @@ class Names:
         return self.names.index(name)
 
 
+def printable(text):
+    """The text without characters that could steer a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 def is_ignored(name):
     """Whether a class of that name stands for pixels without a class."""
     return name.lower() in _IGNORED_NAMES
@@ -105,6 +111,14 @@ def clean_name(name):
     if not isinstance(text, str) or not 0 < len(text) <= 60 or not text.isprintable():
         raise ValueError(f"{str(name)[:80]!r} is no class name: it must have 1 to 60 printable characters")
     return text
+
+
+def is_name(value):
+    """Whether `clean_name` takes it."""
+    try:
+        return bool(clean_name(value))
+    except ValueError:
+        return False
 
 
 def canvas_size(height, width):

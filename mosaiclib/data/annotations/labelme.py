@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from mosaiclib.data.annotations import raster
-from mosaiclib.data.annotations.form import Item, Names, Reading, canvas_size, painted
+from mosaiclib.data.annotations.form import Item, Names, Reading, canvas_size, is_name, painted
 from mosaiclib.data.annotations.source import IMAGE_ENDINGS, split_of
 
 TITLE = "LabelMe JSON"
@@ -28,8 +28,8 @@ def read(source, legend):
             content = source.json(path)
             if _is_labelme(content):
                 opened.append((path, content))
-    labels = {shape.get("label") for _, content in opened for shape in content["shapes"] if isinstance(shape, dict)}
-    names = Names(sorted(label for label in labels if isinstance(label, str)))
+    labels = [shape.get("label") for _, content in opened for shape in content["shapes"] if isinstance(shape, dict)]
+    names = Names(sorted({label for label in labels if is_name(label)}))
     for path, content in opened:
         with reading.leaving_out(path.name):
             image = _image(source, path, content["imagePath"])
@@ -64,10 +64,10 @@ def _paint(shape, value, label):
         raster.rectangle(label, *points, value)
     elif kind in ("rectangle", "oriented_rectangle"):
         raster.polygon(label, points, value)
-    elif kind == "circle":
-        (x, y), (edge_x, edge_y) = points
-        radius = float(np.hypot(edge_x - x, edge_y - y))
-        raster.ellipse(label, (x, y), (radius, radius), value)
+    elif kind == "circle" and len(points) == 2:
+        centre, edge = raster.numbers(points)
+        radius = float(np.hypot(*(edge - centre)))
+        raster.ellipse(label, centre, (radius, radius), value)
     elif kind == "mask":
         _paste(label, points[0], _decoded(shape["mask"]), value)
     else:
@@ -85,7 +85,7 @@ def _decoded(text):
 
 
 def _paste(label, corner, mask, value):
-    left, top = (round(number) for number in corner)
+    left, top = raster.numbers([corner])[0].round().astype(int)
     part = label[max(top, 0) :, max(left, 0) :][: mask.shape[0], : mask.shape[1]]
     if left < 0 or top < 0 or part.shape != mask.shape:
         raise ValueError("its mask reaches over the border")

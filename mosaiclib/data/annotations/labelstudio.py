@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from mosaiclib.data.annotations import raster
-from mosaiclib.data.annotations.form import Item, Names, Reading, canvas_size, painted
+from mosaiclib.data.annotations.form import Item, Names, Reading, canvas_size, clean_name, painted
 from mosaiclib.data.annotations.source import split_of
 
 TITLE = "Label Studio JSON"
@@ -68,10 +68,7 @@ def _kind(shape):
 
 
 def _label(shape):
-    label = shape[_kind(shape)][0]
-    if not isinstance(label, str):
-        raise ValueError("a label is no text")
-    return label
+    return clean_name(shape[_kind(shape)][0])
 
 
 def _called(task):
@@ -97,7 +94,7 @@ def _paint(shape, value, label):
     height, width = label.shape
     kind = _kind(shape)
     if kind == "polygonlabels":
-        raster.polygon(label, [(x * width / 100, y * height / 100) for x, y in shape["points"]], value)
+        raster.polygon(label, raster.numbers(shape["points"]) * (width / 100, height / 100), value)
     elif kind == "brushlabels":
         if shape.get("format", "rle") != "rle":
             raise ValueError("its brush strokes are not run lengths")

@@ -14,7 +14,7 @@ def polygon(label, points, value):
     """
     from pycocotools import mask
 
-    points = _numbers(points)
+    points = numbers(points)
     if len(points) < 3:
         raise ValueError("a polygon has fewer than 3 points")
     height, width = label.shape
@@ -33,14 +33,14 @@ def polygon(label, points, value):
 
 def rectangle(label, corner, opposite, value, degrees=0.0, about=None):
     """The same for a rectangle, turned clockwise by so many degrees about a point, its first corner by default."""
-    (left, top), (right, bottom) = _numbers([corner, opposite])
+    (left, top), (right, bottom) = numbers([corner, opposite])
     corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
     polygon(label, _turned(corners, (left, top) if about is None else about, degrees), value)
 
 
 def ellipse(label, centre, radii, value, degrees=0.0):
     """The same for an ellipse, as a polygon of 180 corners."""
-    (x, y), (across, down) = _numbers([centre, radii])
+    (x, y), (across, down) = numbers([centre, radii])
     angles = np.linspace(0, 2 * np.pi, 180, endpoint=False)
     points = np.stack([x + across * np.cos(angles), y + down * np.sin(angles)], 1)
     polygon(label, _turned(points, (x, y), degrees), value)
@@ -58,7 +58,8 @@ def runs(counts, size, order):
     return flat.reshape(size, order=order)
 
 
-def _numbers(points):
+def numbers(points):
+    """[(x, y)] as float64 [N, 2]. Raises ValueError."""
     try:
         points = np.array(points, np.float64)
     except (TypeError, ValueError, OverflowError):
