@@ -249,5 +249,6 @@ def evaluate(
         return
     for name, value in named.items():
         print(f"{name:15s} {'-' if value is None else f'{100 * value:5.1f} %'}")
-    print(f"mIoU {100 * score.miou:.2f} %{score.over} (rule {score.rule}), pixel accuracy {100 * score.pixel_accuracy:.2f} %, "
+    print(f"mIoU {100 * score.miou:.2f} %{score.over} (rule {score.rule}), "
+          f"pixel accuracy {100 * score.pixel_accuracy:.2f} %, "
           f"{score.n_images} pictures of {data.title}, {split}")  # fmt: skip
