@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mosaiclib import models, training
+from mosaiclib import evaluation, models, training
 from mosaiclib.data import datasets, images
 from mosaiclib.models import blocks, catalogue, frozen
 from mosaiclib.training import losses, progress_line, recipes
@@ -453,3 +453,13 @@ def test_progress_is_one_line_that_updates_or_one_an_epoch(live, tiny_dataset, t
     else:
         # Validated every second epoch, and a line says only what was measured in its own.
         assert [("mIoU" in row) for row in text.splitlines()] == [False, True, False, True]
+
+
+def test_a_val_miou_over_fewer_classes_says_so(tiny_dataset, tmp_path, monkeypatch):
+    score = evaluation.iou.Score("cityscapes", 0.5, (0.5, None, 0.25, 0.75), 0.5, 2)
+    monkeypatch.setattr(training.loop, "validate", lambda *_: score)
+    shown, plan = io.StringIO(), recipe(epochs=1)
+    line = progress_line.TrainingLine(plan.batch_size, live=False, file=shown)
+    outcome = training.train(small(plan.crop, 4), tiny_dataset, plan, tmp_path, report=line)
+    assert "val mIoU 50.00 % over 3 of 4 classes" in shown.getvalue()
+    assert outcome["history"][0]["over"] == " over 3 of 4 classes"

@@ -60,14 +60,20 @@ def _train(row, picture):
     history = pd.DataFrame([epoch.model_dump() for epoch in row.record.result.history])
     if history.empty or not {"loss", "val_miou"} <= set(history):
         return "<p>It kept no learning curve.</p>"
-    best = "" if row.miou_percent is None else f"; the network kept has a val mIoU of {row.miou_percent:.2f} %"
+    best = (
+        ""
+        if row.miou_percent is None
+        else f"; the network kept has a val mIoU of {row.miou_percent:.2f} %{row.record.result.over}"
+    )
     return picture(plots.learning_curve(history), f"Loss and val mIoU over {len(history)} epochs{best}")
 
 
 def _evaluate(row, picture):
     result = row.record.result
     palette = palettes.palette_of(result.dataset, len(result.per_class_iou))
-    told = f"mIoU {100 * result.miou:.2f} % by rule {result.rule}, {result.n_images} pictures of {row.data}"
+    told = (
+        f"mIoU {100 * result.miou:.2f} %{result.over} by rule {result.rule}, {result.n_images} pictures of {row.data}"
+    )
     bars = picture(plots.class_bars(result.per_class_iou, palette), f"IoU by class; {told}")
     return f"<p>{escape(told)}</p>{bars}{_worst(row)}"
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from mosaicbook import paper, runs
 from mosaicbook.paper import comparison, latency_columns, madds
 from mosaicbook.show import tables
+from mosaiclib.evaluation.iou import over_classes
 from mosaiclib.models import catalogue
 
 MIOU_TOLERANCE = 0.5
@@ -113,6 +114,7 @@ def _miou(record, evaluated):
     height, width = result.get("image_size") or (None, None)
     size = f", {height}x{width}" if height else ""
     synthetic = "synthetic pictures, " if result["synthetic"] else ""
+    over = over_classes(result["rule"], list(result.get("per_class_iou", {}).values()))
     return comparison.cell(
         paper=record.miou_percent,
         paper_text=record.miou_text,
@@ -120,8 +122,8 @@ def _miou(record, evaluated):
         unit="%",
         run=run_id,
         note=f"{result['dataset']}: {synthetic}{result['split']} split, {result['n_images']} pictures{size}, "
-        f"single scale, rule {result['rule']}",
-        data=f"{result['dataset']} {result['split']}",
+        f"single scale, rule {result['rule']}{over}",
+        data=f"{result['dataset']} {result['split']}{over}",
         other_data=not dataset.startswith(record.dataset),
         tolerance=MIOU_TOLERANCE,
     )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mosaicbook import runs
+from mosaiclib.evaluation.iou import over_classes
 
 ABOUT = ("notebook", "parameters", "commit", "dirty", "code_fingerprint", "data_fingerprint", "versions", "machine",
          "wall_s", "peak_memory_mb")  # fmt: skip
@@ -70,5 +71,7 @@ def _flat(value, name=""):
 def _first_number(result):
     for name in ("miou", "kept_val_miou", "best_val_miou"):
         if isinstance(result.get(name), float):
-            return f"{name} {100 * result[name]:.2f} %"
+            by_class = result.get("per_class_iou")
+            over = over_classes(result.get("rule"), list(by_class.values())) if isinstance(by_class, dict) else ""
+            return f"{name} {100 * result[name]:.2f} %{over}"
     return None

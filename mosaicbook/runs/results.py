@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
 
+from mosaiclib.evaluation.iou import over_classes
+
 
 class Cell(BaseModel):
     """One number of the paper and ours. The difference, and whether it is within the tolerance, follow from these."""
@@ -67,6 +69,7 @@ class Epoch(_Result):
     epoch: int
     loss: float | None = None
     val_miou: float | None = None
+    over: str = ""
 
 
 class Training(_Result):
@@ -85,6 +88,11 @@ class Training(_Result):
         """That of the network which the training left: its best epoch's, or its last one's."""
         return self.best_val_miou if self.kept_val_miou is None else self.kept_val_miou
 
+    @property
+    def over(self):
+        """How many classes that mean is over where some do not occur in the val split; else ""."""
+        return next((epoch.over for epoch in reversed(self.history) if epoch.val_miou is not None), "")
+
 
 class Evaluation(_Result):
     """result.json of the stage evaluate."""
@@ -100,6 +108,11 @@ class Evaluation(_Result):
     miou_interval: tuple[float, float] | None = None
     pixel_accuracy: float | None = None
     per_class_iou: dict[str, float | None]
+
+    @property
+    def over(self):
+        """How many classes the mean is over where some do not occur, as `iou.Score.over` has it."""
+        return over_classes(self.rule, list(self.per_class_iou.values()))
 
     @property
     def miou_text(self):

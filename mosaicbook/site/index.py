@@ -134,11 +134,11 @@ def _line(run):
 def _headline(run):
     """The one number of a run that a reader looks for first."""
     if run.stage == "train" and run.result and run.result.val_miou is not None:
-        return f"val mIoU {100 * run.result.val_miou:.1f} %"
+        return f"val mIoU {100 * run.result.val_miou:.1f} %{run.result.over}"
     if run.stage == "evaluate" and run.result:
         scale = run.result.input_scale
         resized = "" if scale == 1 else f", pictures resized by {scale:g} for the network"
-        return f"mIoU {100 * run.result.miou:.1f} %{resized}"
+        return f"mIoU {100 * run.result.miou:.1f} %{run.result.over}{resized}"
     if run.stage == "tables" and run.result and isinstance(run.raw.get("printed_digits_reached"), int):
         return f"{run.raw['printed_digits_reached']} of {len(run.result.rows)} printed costs reached to the digit"
     return ""

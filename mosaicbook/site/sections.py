@@ -53,7 +53,7 @@ def curves(runs):
         shown = [run for run in trained if run.result.history][:CURVES_A_PLOT]
         if not shown:
             continue
-        best = ", ".join(f"{run.run_id} {100 * run.result.best_val_miou:.1f} %" for run in shown
+        best = ", ".join(f"{run.run_id} {100 * run.result.best_val_miou:.1f} %{run.result.over}" for run in shown
                          if _known(run.result.best_val_miou))  # fmt: skip
         plots = [
             _curve(shown, "val_miou", 100, "mIoU on the val split, %", f"mIoU by epoch on {dataset}; best: {best}"),
@@ -117,9 +117,10 @@ def per_class(runs):
         body = [_iou_line("mean", [run.result.miou for run in evaluated], "total")]
         body += [_iou_line(name, [run.result.per_class_iou.get(name) for run in evaluated]) for name in names]
         pictures = sorted({run.result.n_images for run in evaluated})
+        over = sorted({run.result.over for run in evaluated} - {""})
         caption = (
             f"IoU by class on {dataset}, {split} split, {' or '.join(map(str, pictures))} pictures, "
-            f"rule {' or '.join(rules)}"
+            f"rule {' or '.join(rules)}{f'; mean{over[0]} where classes are absent' if over else ''}"
         )
         table = (
             f'<div class="scroll" role="region" tabindex="0" aria-label="IoU by class"><table class="data iou">'

@@ -108,12 +108,12 @@ class Score:
     @property
     def over(self):
         """How many classes the mean is over where some do not occur, as in " over 3 of 4 classes"; else ""."""
-        return over_classes(self.per_class_iou, RULES[self.rule].first)
+        return over_classes(self.rule, self.per_class_iou)
 
 
-def over_classes(per_class_iou, first=0):
-    """`Score.over` of IoUs by class, None for one that does not occur. first: the first class that the rule counts."""
-    counted = [value is not None for value in per_class_iou][first:]
+def over_classes(rule, per_class_iou):
+    """`Score.over` of the IoUs by class, None for one that does not occur, by a named rule."""
+    counted = [value is not None for value in per_class_iou][RULES[rule].first if rule in RULES else 0 :]
     return "" if all(counted) else f" over {sum(counted)} of {len(counted)} classes"
 
 

@@ -41,8 +41,12 @@ def train(model, dataset, recipe, folder, report=None, stop_after=None):
     batches = batches_of(dataset, recipe)
     weights = losses.class_weights(dataset, recipe.class_balance, recipe.train_splits) if recipe.class_balance else None
     loss = partial(losses.segmentation_loss, class_weights=weights, dice=recipe.dice)
-    measure = partial(validate, model, dataset)
-    return fit(model, batches, loss, recipe, folder, "val_miou", lambda: measure().miou, report, stop_after)
+
+    def measure():
+        score = validate(model, dataset)
+        return score.miou, {"over": score.over} if score.over else {}
+
+    return fit(model, batches, loss, recipe, folder, "val_miou", measure, report, stop_after)
 
 
 def batches_of(dataset, recipe, batch_size=None):
@@ -57,7 +61,8 @@ def fit(model, batches, loss, recipe, folder, metric, measure, report=None, stop
     """Trains `model` on `batches` (of `mosaiclib.data.batches`) by a recipe, and returns the learning curve.
 
     folder: where checkpoint.h5 and best.h5 (the weights that are kept) live; a checkpoint found there is continued.
-    metric, measure: the name of a number, higher is better, and the function that measures it on the val split.
+    metric, measure: the name of a number, higher is better, and the function that measures it on the val split; it
+        returns the number and a dict of what else belongs into the epoch's record.
     report: called after each epoch with its record {"epoch", "loss", metric, "learning_rate", "images_per_s",
         "wall_s"}; the metric is None in epochs without validation. A `training_line.TrainingLine` also shows the
         steps between.
@@ -145,7 +150,7 @@ class _Session(keras.callbacks.Callback):
             raise ValueError(f"The loss became {logs['loss']} in epoch {epoch + 1}: lower the learning rate.")
         is_last = epoch + 1 == self.recipe.epochs
         due = self.recipe.validates and ((epoch + 1) % self.recipe.validate_every == 0 or is_last)
-        value = self._with_averages(self.measure) if due else None
+        value, about = self._with_averages(self.measure) if due else (None, {})
         record = {
             "epoch": epoch + 1,
             "loss": float(logs["loss"]),
@@ -153,6 +158,7 @@ class _Session(keras.callbacks.Callback):
             "learning_rate": float(ops.convert_to_numpy(self.network.optimizer.learning_rate)),
             "images_per_s": images / wall,
             "wall_s": wall,
+            **about,
         }
         self.state["history"].append(record)
         best = self.state[f"best_{self.metric}"]

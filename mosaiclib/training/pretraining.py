@@ -22,9 +22,11 @@ def train(model, data, recipe, folder, report=None, stop_after=None):
     """
     batches = image_folder.ClassificationBatches(data, recipe, distribution.part_of(recipe.batch_size))
     val = data.split("val")
-    return training.fit(
-        model, batches, _loss, recipe, folder, "val_accuracy", lambda: accuracy(model, val), report, stop_after
-    )
+
+    def measure():
+        return accuracy(model, val), {}
+
+    return training.fit(model, batches, _loss, recipe, folder, "val_accuracy", measure, report, stop_after)
 
 
 def _loss(targets, logits):

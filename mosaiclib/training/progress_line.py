@@ -40,7 +40,7 @@ class TrainingLine(keras.callbacks.Callback):
     def __call__(self, record):
         """Takes in the record of an epoch that has ended."""
         if record[self.name] is not None:
-            self._metric = f"  {self.label} {100 * record[self.name]:.2f} %"
+            self._metric = f"  {self.label} {100 * record[self.name]:.2f} %{record.get('over', '')}"
         text = f"{record['images_per_s']:.1f} images/s  loss {record['loss']:.3f}"
         if self._bar is not None:
             self._show(text)
