@@ -13,8 +13,8 @@ import grimp
 import pytest
 import yaml
 
-from mosaicbook import paper
-from mosaicbook.batch import dependencies, profiles, waiting
+from mosaicbook import paper, runs
+from mosaicbook.batch import dependencies, execution, profiles, scheduler, waiting
 from mosaicbook.runs.provenance import ROOT
 from mosaiclib.models import catalogue
 
@@ -223,9 +223,6 @@ def test_narrowing_keeps_what_is_asked_for_and_what_it_needs(profile):
 
 
 def test_the_best_of_a_sweep_is_handed_on(profile, tmp_path, monkeypatch):
-    from mosaicbook import runs
-    from mosaicbook.batch import execution
-
     monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path))
     plan = profile(sweeps=[{"dataset": "minicity", "rows": ["enet"], "learning_rates": [0.1, 0.2, 0.3]}])
     # What counts is the network that a run left; a run from before that was told left its best.
@@ -240,6 +237,46 @@ def test_the_best_of_a_sweep_is_handed_on(profile, tmp_path, monkeypatch):
         (folder / "result.json").write_text(json.dumps(scores))
     resolved = execution.resolved(plan, plan.runs["evaluate/minicity-enet"])
     assert (ROOT / resolved["weights"]).resolve() == runs.folder_of("p", "train/minicity-enet-lr0.2") / "weights"
+
+
+def test_a_candidate_without_a_score_stops_nothing(profile, tmp_path, monkeypatch, capsys):
+    """One rate diverges and stays as it is; one is killed and will be tried again; the third is chosen."""
+    from papermill.exceptions import PapermillExecutionError
+
+    monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path))
+    sweep = {"dataset": "minicity", "rows": ["enet"], "learning_rates": [1e-05, 0.1, 9.0]}
+    plan = profile(sweeps=[sweep])
+    ids = [f"train/minicity-enet-lr{rate}" for rate in ("0.00001", "0.1", "9")]
+    assert list(plan.runs)[:3] == ids and plan.rivals(ids[0]) == tuple(ids) and plan.rivals("evaluate/enet") == ()
+
+    def notebook(_, values, folder, *rest):
+        if values["learning_rate"] == 9:
+            raise PapermillExecutionError(0, 0, "", "Diverged", "The loss became nan in epoch 1.", [])
+        if values["learning_rate"] == 0.1:
+            raise RuntimeError("killed")
+        runs.write_json(folder / "result.json", {"kept_val_miou": 0.1})
+
+    monkeypatch.setattr(execution, "_run_notebook", notebook)
+    for run_id in ids[1:]:
+        with pytest.raises(runs.RunFailed):
+            execution.execute(plan, run_id)
+        assert (runs.folder_of(plan.name, run_id) / "result.json").is_file(), "Snakemake goes on"
+        assert runs.result_of(plan.name, run_id) is None
+    with pytest.raises(runs.RunFailed, match=r"None of the 3 runs .* has a score: they have not been run"):
+        execution.resolved(plan, plan.runs["evaluate/minicity-enet"])
+    execution.execute(plan, ids[0])
+    weights = execution.resolved(plan, plan.runs["evaluate/minicity-enet"])["weights"]
+    assert weights.endswith("lr0.00001/weights")
+    scheduler.discard_garbage(plan, ids[1:])
+    left = [(runs.folder_of(plan.name, run_id) / "result.json").exists() for run_id in ids]
+    assert left == [True, False, True]
+    assert scheduler._is_beaten(plan, ids[2]) and not scheduler._is_beaten(plan, ids[0])
+
+
+@pytest.mark.parametrize("rate", [0, -1e-3, float("nan"), float("inf")])
+def test_a_rate_that_is_none_is_refused(rate, profile):
+    with pytest.raises(ValueError, match="learning_rates"):
+        profile(sweeps=[{"dataset": "minicity", "rows": ["enet"], "learning_rates": [rate]}])
 
 
 def test_common_parameters_go_to_the_runs_that_declare_them(profile):

@@ -47,7 +47,7 @@ def execute(profile, run_id) -> Path:
     stage, row = run_id.split("/")
     partial = final.with_name(f".{final.name}.{uuid4().hex[:8]}.partial")
     partial.mkdir()
-    started, clock, reason = datetime.now(UTC), time.perf_counter(), None
+    started, clock, reason, diverged = datetime.now(UTC), time.perf_counter(), None, False
     files = [ROOT / plan.notebook, *dependencies.sources(profile, run_id)]
     code = provenance.commit() | {"code_fingerprint": provenance.fingerprint(files)}
     values, defaults, scratch = dict(plan.parameters), {}, None
@@ -60,12 +60,13 @@ def execute(profile, run_id) -> Path:
         with _stderr_to(partial / "kernel.log"):
             _run_notebook(plan.notebook, values, partial, scratch, _Echo(run_id))
     except Exception as error:
-        reason = _reason(error)
+        reason, diverged = _reason(error), getattr(error, "ename", "") == "Diverged"
     for name in _TEXTS:
         _scrub(partial / name)
     record = {
         "status": "failed" if reason else "done",
         "reason": reason and without_secrets(reason),
+        **({"diverged": True} if diverged else {}),  # it would again: it is no reason to try another time
         "stage": stage,
         "row": row,
         "profile": profile.name,
@@ -94,6 +95,8 @@ def execute(profile, run_id) -> Path:
             write_json(partial / "run.json", record | {"status": "failed", "reason": reason})
         if reason:
             _keep_finished(final, partial / KEPT)
+            if profile.rivals(run_id):  # what chooses the best of several goes on without this one
+                write_json(partial / "result.json", {"no_score": record["reason"]})
         discard(final)
         partial.rename(final)
     finally:
@@ -133,9 +136,18 @@ def resolved(profile, plan):
         results = {run_id: result_of(profile.name, run_id) or {} for run_id in candidates}
         scores = {name: result.get("kept_val_miou", result.get("best_val_miou")) for name, result in results.items()}
         known = [run_id for run_id in candidates if scores[run_id] is not None]
+        if len(candidates) > 1 and not known:
+            raise RunFailed(f"None of the {len(candidates)} runs {pattern} has a score: {_why(profile, candidates[0])}")
         best = max(known, key=scores.get) if known else candidates[0]
         found[name] = os.path.relpath(folder_of(profile.name, best) / path, ROOT)
     return found
+
+
+def _why(profile, run_id):
+    try:
+        return read_json(folder_of(profile.name, run_id) / "run.json").get("reason") or "they have not been run."
+    except ValueError:
+        return "they have not been run."
 
 
 def _scrub(path):
@@ -224,7 +236,7 @@ def _reason(error):
     return reason
 
 
-_SAY_ALL = ("ValueError", "OSError", "NotAvailable", "RunFailed")  # their texts are sentences
+_SAY_ALL = ("ValueError", "Diverged", "OSError", "NotAvailable", "RunFailed")  # their texts are sentences
 
 
 def _what_happened(error):

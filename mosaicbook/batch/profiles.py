@@ -53,6 +53,13 @@ class PlannedRun(BaseModel):
                 found[name] = (f"{stage}/{row}", "/".join(rest))
         return found
 
+    def rivals(self, run_id, run_ids):
+        """Those of `run_ids` among which this run chooses by their score, where `run_id` is one of them; else ()."""
+        for name, (pattern, _) in self.references().items():
+            if self.parameters[name].startswith("best:") and fnmatchcase(run_id, pattern):
+                return tuple(other for other in run_ids if fnmatchcase(other, pattern))
+        return ()
+
     def upstream(self, run_ids):
         """Those of `run_ids` that this run needs."""
         patterns = [pattern for pattern, _ in self.references().values()]
@@ -111,6 +118,11 @@ class Profile(BaseModel):
                 if not any(fnmatchcase(other, needed) for other in before):
                     raise ValueError(f"'{run_id}' needs '{needed}', which does not stand before it")
             before.append(run_id)
+
+    def rivals(self, run_id) -> tuple[str, ...]:
+        """The runs of which the best is used, `run_id` among them. One that fails has no score; the others go on."""
+        found = (run.rivals(run_id, self.runs) for run in self.runs.values())
+        return next((rivals for rivals in found if len(rivals) > 1), ())
 
     def narrowed(self, tables=(), rows=()) -> list[str]:
         """The ids of the runs for these tables of the paper, and of them for these networks only, with what they need.

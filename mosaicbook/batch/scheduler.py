@@ -60,6 +60,10 @@ def report(profile, source, jobs=None, publish=None, tables=(), rows=(), plan_on
         if publish:
             site.build_site(folder, profile.title, planned, description=profile.description, publish=Path(publish))
     failed = [run_id for run_id in asked if runs.result_of(profile.name, run_id) is None]
+    beaten = [run_id for run_id in failed if _is_beaten(profile, run_id)]
+    for run_id in beaten:
+        print(f"  no score, and another one is the best: {run_id}: {_why(profile, run_id)}", file=sys.stderr)
+    failed = [run_id for run_id in failed if run_id not in beaten]
     _say_failures(profile, failed, waits, trouble)
     print(f"The report is {index}" + (f" ({len(failed)} of {_count(asked)} not done)" if failed else ""))
     return not failed
@@ -89,6 +93,8 @@ def discard_garbage(profile, run_ids):
             print(f"{run_id} is made again: a file lies where its folder should be.")
             runs.discard(in_the_way[0])
         elif result.exists() and not (found := records.read_run(result.parent, run_id)).done:
+            if found.record.get("diverged"):
+                continue
             print(f"{run_id} is made again: {found.reason}")
             runs.discard(result)
 
@@ -217,6 +223,12 @@ def _say_failures(profile, failed, waits, trouble):
         print(f"  not done: {count} runs wait: {reason}", file=sys.stderr)
     if trouble:
         print(f"  Snakemake stopped: {trouble}", file=sys.stderr)
+
+
+def _is_beaten(profile, run_id):
+    """Whether a run has failed that was one of several to choose from, of which another is done."""
+    tried = (runs.folder_of(profile.name, run_id) / "run.json").exists()
+    return tried and any(runs.result_of(profile.name, other) is not None for other in profile.rivals(run_id))
 
 
 def _why(profile, run_id):

@@ -14,12 +14,21 @@ export/cityscapes-N and latency/cityscapes-N. Exported and timed are the network
 one of the tables, and those named in `rows`.
 """
 
+from typing import Annotated
+
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mosaicbook import paper
 from mosaiclib.models import catalogue
 
 _Parameters = dict[str, bool | int | float | str]
+_Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _digits(rate):
+    """A learning rate as a run's name can hold it, all of its digits and no exponent: 0.00001."""
+    return np.format_float_positional(rate, trim="-")
 
 
 class Sweep(BaseModel):
@@ -34,7 +43,7 @@ class Sweep(BaseModel):
     data_root: str = ""
     tables: list[int] = Field(default_factory=list)
     rows: list[str] = Field(default_factory=list)
-    learning_rates: list[float] = Field(default_factory=list)
+    learning_rates: list[_Rate] = Field(default_factory=list)
     train: _Parameters = Field(default_factory=dict)
     evaluate: _Parameters = Field(default_factory=dict)
     export: _Parameters | None = None
@@ -73,10 +82,10 @@ class Sweep(BaseModel):
         row, data = f"{self.dataset}-{network}", {"dataset": self.dataset}
         if self.data_root:
             data["data_root"] = self.data_root
-        rates = {f"{row}-lr{rate:g}": {"learning_rate": rate} for rate in self.learning_rates} or {row: {}}
+        rates = {f"{row}-lr{_digits(rate)}": {"learning_rate": rate} for rate in self.learning_rates} or {row: {}}
         found = {}
         for name, rate in rates.items():
-            at = "".join(f", learning rate {value:g}" for value in rate.values())
+            at = "".join(f", learning rate {_digits(value)}" for value in rate.values())
             found[f"train/{name}"] = {
                 "notebook": "notebooks/20_train.ipynb",
                 "description": f"{network} on {self.dataset}{at}",

@@ -31,6 +31,10 @@ _MMAP_MAX, _TRIM_THRESHOLD, _ARENA_MAX = -4, -1, -8  # of mallopt, in malloc.h
 CHECKPOINT, BEST = "checkpoint.h5", "best.h5"
 
 
+class Diverged(ValueError):
+    """A training whose loss is no longer finite; another learning rate may do better."""
+
+
 def train(model, dataset, recipe, folder, report=None, stop_after=None):
     """Trains `model` (output "logits", built at the crop size) on a data set and returns the learning curve.
 
@@ -147,7 +151,7 @@ class _Session(keras.callbacks.Callback):
         wall = time.perf_counter() - self.started
         images = len(self.batches) * self.recipe.batch_size
         if not math.isfinite(logs["loss"]):
-            raise ValueError(f"The loss became {logs['loss']} in epoch {epoch + 1}: lower the learning rate.")
+            raise Diverged(f"The loss became {logs['loss']} in epoch {epoch + 1}: lower the learning rate.")
         is_last = epoch + 1 == self.recipe.epochs
         due = self.recipe.validates and ((epoch + 1) % self.recipe.validate_every == 0 or is_last)
         value, about = self._with_averages(self.measure) if due else (None, {})
