@@ -9,8 +9,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from mosaiclib.export.folding import CONVOLUTIONS
-from mosaiclib.models.graph import calls, readers, with_weights
+from mosaiclib.models.graph import FOLDED_INTO, calls, readers, with_weights
 
 LARGEST = 64.0  # a channel is scaled by at most this, since one that is nearly dead holds noise
 FULL, BALANCED = 1.0, 0.5
@@ -69,7 +68,7 @@ def _pairs(network):
             followers = read.get(id(tensor), [])
         convolutions = [writer, *(follower.operation for follower in followers)]
         if followers and all(
-            type(c) in CONVOLUTIONS and count[c] == 1 and getattr(c, "groups", 1) == 1 for c in convolutions
+            type(c) in FOLDED_INTO and count[c] == 1 and getattr(c, "groups", 1) == 1 for c in convolutions
         ):
             pairs.append((tensor, writer, convolutions[1:]))
     return pairs

@@ -5,6 +5,8 @@ from collections import defaultdict
 import keras
 from keras import layers, tree
 
+FOLDED_INTO = (layers.Conv2D, layers.DepthwiseConv2D)
+
 
 def rebuild(network, replace):
     """The network again, on a new input of the same shape.
@@ -82,7 +84,7 @@ def batch_norms_behind(network):
             sources[node.operation].add(tensor._keras_history.operation)
     for node in calls(network):
         layer = node.operation
-        if type(layer) in (layers.Conv2D, layers.DepthwiseConv2D) and layer.activation is keras.activations.linear:
+        if type(layer) in FOLDED_INTO and layer.activation is keras.activations.linear:
             followers[layer] |= readers[id(node.outputs[0])] or {None}
     pairs = {layer: found.pop() for layer, found in followers.items() if len(found) == 1}
     return {
