@@ -1,7 +1,9 @@
 """Data: labels are never interpolated, order depends on the seed alone, hostile files are refused."""
 
+import errno
 import os
 import zipfile
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -136,14 +138,18 @@ def test_bad_files_are_named(tiny_dataset, tmp_path):
 
 
 def test_a_picture_that_cannot_be_written_is_named_and_not_left_in_part(tmp_path, monkeypatch):
-    """The device that is always full, in the place of the file beside."""
+    """The disk is full after ten bytes."""
     pixels = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
     images.write_png(tmp_path / "a.png", pixels)
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.png")), pixels)
     before = (tmp_path / "a.png").read_bytes()
-    monkeypatch.setattr(
-        images.Path, "write_bytes", lambda path, data: os.write(os.open("/dev/full", os.O_WRONLY), data)
-    )
+    write = Path.write_bytes
+
+    def full(path, data):
+        write(path, data[:10])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(images.Path, "write_bytes", full)
     with pytest.raises(OSError, match=r"a\.png could not be written: No space left on device\.$"):
         images.write_png(tmp_path / "a.png", pixels + 1)
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"] and (tmp_path / "a.png").read_bytes() == before

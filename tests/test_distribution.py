@@ -20,6 +20,7 @@ NO_JAX = "JAX is not installed: make environment-jax"
 def start(folder, backend, **settings):
     """Starts tests/distributed_training.py in a process of its own."""
     environment = os.environ | {"KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
+    environment["JAX_ENABLE_X64"] = "1"
     folder.mkdir(exist_ok=True)
     log = folder / f"{settings.get('KERAS_DISTRIBUTION_PROCESS_ID', 0)}.log"
     with log.open("w") as file:
@@ -62,12 +63,15 @@ def differences(one, other):
 
 @pytest.mark.parametrize("kind", ["tensorflow", "jax", "jax-hosts"])
 def test_two_devices_train_as_one_does(outcomes, kind):
-    """Also interrupted after an epoch. Labelled pixels differ from device to device, so a mean of means would show."""
+    """Also interrupted after an epoch. Labelled pixels differ from device to device, so a mean of means would show.
+
+    In float64 (distributed_training.py); what is left is the loss's 1e-5 beside the number of pixels, halved.
+    """
     if kind not in outcomes:
         pytest.skip(NO_JAX)
     one, both = outcomes["jax" if kind == "jax-hosts" else kind]["one"], outcomes[kind]["all"]
     assert (int(one["devices"]), int(both["devices"])) == (1, 2)
-    assert max(differences(one, both).values()) < 1e-5, differences(one, both)
+    assert max(differences(one, both).values()) < 1e-6, differences(one, both)
     assert np.ptp(one["loss"]) > 0.05  # it learns something
 
 
@@ -75,7 +79,7 @@ def test_both_backends_train_on_the_same_batches(outcomes):
     if "jax" not in outcomes:
         pytest.skip(NO_JAX)
     found = differences(outcomes["tensorflow"]["one"], outcomes["jax"]["one"])
-    assert max(found.values()) < 1e-3, found
+    assert max(found.values()) < 1e-4, found
 
 
 def test_processes_read_a_batch_in_parts(tiny_dataset, monkeypatch):

