@@ -193,6 +193,19 @@ def test_a_palette_and_its_colours(scenes, tmp_path):
     imported(tmp_path / "in", scenes)
 
 
+def test_a_palette_of_its_own_in_each_file(scenes, tmp_path):
+    """One index is another colour in the next file, as programs write that make the palette of what occurs."""
+    write_images(tmp_path / "in", scenes)
+    write_text(tmp_path / "in/class_dict.csv", LEGENDS["class_dict.csv"])
+    (tmp_path / "in/masks").mkdir()
+    for number, scene in enumerate(scenes):
+        order = np.random.default_rng(number).permutation(4)
+        image = Image.fromarray(np.argsort(order).astype(np.uint8)[scene.label]).convert("L")
+        image.putpalette([channel for i in order for channel in COLOURS[i]])
+        image.save(tmp_path / "in/masks" / f"{scene.name}.png")
+    imported(tmp_path / "in", scenes)
+
+
 @pytest.mark.parametrize("kind", ["palette", "colours"])
 def test_voc_with_lists(kind, scenes, tmp_path):
     """As LabelMe's and CVAT's exports have it; an image that no list names is left out."""

@@ -9,13 +9,11 @@ from functools import partial
 import numpy as np
 
 from mosaiclib.data import images
-from mosaiclib.data.annotations.form import BACKGROUND, IGNORE, Item, Names, Reading, is_ignored
+from mosaiclib.data.annotations import meaning
+from mosaiclib.data.annotations.form import Item, Names, Reading
 from mosaiclib.data.annotations.pairing import pair
 
 _FORMATS = (*images.IMPORTED_FORMATS, "GIF")
-_RARE = 0.01  # share of all pixels that blended colours may have
-
-
 TITLE = "masks"
 
 
@@ -38,15 +36,20 @@ def of_pairs(title, pairs, legend, left_out=()) -> Reading:
     surveyed = [(each, survey) for each, survey in zip(pairs, _surveys(pairs, reading), strict=True) if survey]
     if not surveyed:
         return reading
-    in_colour = any(survey.is_colour for _, survey in surveyed)
+    palette, in_colour = {}, any(survey.is_colour for _, survey in surveyed)
+    for _, survey in surveyed:
+        for value in survey.values:
+            # Where one index has two colours, each file has a palette of its own: the colours count.
+            colour = survey.palette.get(value, (value,) * 3)
+            in_colour = in_colour or palette.setdefault(value, colour) != colour
+    has_palette = any(survey.palette for _, survey in surveyed)
     counts = Counter()
     for _, survey in surveyed:
         counts.update(survey.colours if in_colour else survey.values)
         if len(counts) > 1 << 20:
             raise ValueError("The masks hold more than a million values: they are no masks of classes.")
-    palette = {key: colour for _, survey in surveyed for key, colour in survey.palette.items()}
-    decide = _by_colour if in_colour else _by_value
-    table = decide(reading, counts, legend, palette)
+    decide = meaning.by_colour if in_colour else meaning.by_value
+    table = decide(reading, counts, legend, palette if has_palette else {})
     for (image, mask, split), _ in surveyed:
         reading.items.append(Item(image, split, None, partial(_draw, mask, table, in_colour), mask))
     return reading
@@ -70,7 +73,7 @@ def _surveys(pairs, reading):
                 return _Survey(Counter(), _counted(_packed(pixels)), {}, True)
             values, colours = _counted(pixels), Counter()
             for value, count in values.items():
-                colours[_one_number(palette.get(value, (value,) * 3))] += count
+                colours[meaning.one_number(palette.get(value, (value,) * 3))] += count
             return _Survey(values, colours, palette, False)
         except ValueError as error:
             return error
@@ -112,123 +115,10 @@ def _packed(pixels):
     return red << 16 | green << 8 | blue
 
 
-def _listed(values):
-    text = ", ".join(map(str, values[:12]))
-    return f"{text} and {len(values) - 12} more" if len(values) > 12 else text
-
-
-def _one_number(colour):
-    return colour[0] << 16 | colour[1] << 8 | colour[2]
-
-
-def _unpacked(number):
-    return number >> 16, number >> 8 & 255, number & 255
-
-
-def _by_value(reading, counts, legend, palette):
-    """{value: id} of masks with one channel, which also fills the reading's names and notes."""
-    table = _binary(reading, counts, legend)
-    if table:
-        return table
-    values = sorted(counts)
-    if palette and legend.colours:
-        return _by_colour(reading, counts, legend, palette, of_values=True)
-    if len(values) > IGNORE + 1:
-        raise ValueError(f"The masks hold {len(values)} different values: they are no masks of classes.")
-    largest = max((value for value in values if value != IGNORE), default=0)
-    as_ids = values[-1] <= IGNORE and (largest < 2 * len(values) or (legend.names and largest <= max(legend.names)))
-    as_ids = as_ids or bool(palette and values[-1] <= IGNORE)
-    classes = [value for value in values if not (as_ids and value == IGNORE)]
-    if not classes:
-        raise ValueError("The masks hold nothing but 255, which stands for pixels without a class.")
-    table = {IGNORE: IGNORE}
-    for value in classes:
-        name = legend.names.get(value) or (BACKGROUND if value == 0 else f"class {value}")
-        if is_ignored(name):
-            table[value] = IGNORE
-            continue
-        table[value] = len(reading.names)
-        reading.names.append(name)
-    if palette:
-        reading.colours = [palette.get(value, (0, 0, 0)) for value in classes if table[value] != IGNORE]
-    kind = "ids" if as_ids else "grey levels, each a class"
-    reading.notes.append(f"The masks hold {kind}: {_listed(values)}.{' 255 is ignored.' if as_ids else ''}")
-    return table
-
-
-def _binary(reading, counts, legend):
-    """{value: id} where masks show one object: two values, 0 and another, or nearly so where JPEG blurred them."""
-    total, values = sum(counts.values()), sorted(counts)
-    near = sum(n for value, n in counts.items() if value <= 16 or 239 <= value <= 255)
-    blurred = len(values) > 16 and values[-1] <= 255 and near >= 0.97 * total and legend.path is None
-    two = len(values) == 2 and values[0] == 0 and not (values[1] == 1 and len(legend.names) > 1)
-    if not (two or blurred) or len(legend.names) > 2 or values[-1] > 65535:
-        return None
-    reading.names = [legend.names.get(0, BACKGROUND), legend.names.get(1) or legend.names.get(values[-1], "object")]
-    if blurred:
-        reading.notes.append("The masks are black and white with blurred edges: what is above 127 is the object.")
-        return {value: int(value > 127) for value in values}
-    reading.notes.append(f"The masks hold 0 and {values[1]}: {values[1]} is '{reading.names[1]}'.")
-    return {0: 0, values[1]: 1}
-
-
-def _by_colour(reading, counts, legend, palette, of_values=False):
-    """{colour as one number: id}, by the legend or by what is found; of_values: {value: id} of a palette."""
-    key = (lambda value: _one_number(palette.get(value, (value,) * 3))) if of_values else lambda number: number
-    shares = Counter()
-    for value, count in counts.items():
-        shares[key(value)] += count
-    total = sum(shares.values())
-    if legend.colours:
-        classes = {_one_number(colour): name for colour, name in legend.colours.items()}
-        reading.notes.append(f"The colours are named by {legend.path.name}.")
-    else:
-        classes = _found(shares, total)
-        reading.notes.append("No legend was found: each colour is a class, and classes.yaml may be given other names.")
-    unknown = {number: n for number, n in shares.items() if number not in classes}
-    share = sum(unknown.values()) / total
-    if share > _RARE:
-        common = max(unknown, key=unknown.get)
-        raise ValueError(
-            f"The masks hold colours without a class on {share:.1%} of their pixels, most {_unpacked(common)}: name "
-            "each in a legend (--legend FILE, one `name, r, g, b` a line)."
-        )
-    if unknown:
-        reading.notes.append(
-            f"{len(unknown)} rare or blended colours on {share:.2%} of the pixels belong to no class and are ignored."
-        )
-    ids = {}
-    reading.names, reading.colours = [], []
-    for number, name in classes.items():
-        if is_ignored(name):
-            ids[number] = IGNORE
-        elif name in reading.names:  # one class in two colours
-            ids[number] = reading.names.index(name)
-        else:
-            ids[number] = len(reading.names)
-            reading.names.append(name)
-            reading.colours.append(_unpacked(number))
-    return {value: ids.get(key(value), IGNORE) for value in counts}
-
-
-def _found(shares, total):
-    """{colour: name}: black first, the others by how much they cover, until only blends are left."""
-    from PIL.ImageColor import colormap
-
-    known = {value: name for name, value in reversed(colormap.items()) if isinstance(value, str)}
-    if len(shares) > 64:
-        shares = Counter({number: n for number, n in shares.items() if n >= 0.0005 * total})
-    if len(shares) > IGNORE:
-        raise ValueError(f"The masks hold {len(shares)} colours: they are no masks of classes.")
-    order = sorted(shares, key=lambda number: (number != 0, -shares[number], number))
-    text = {number: f"#{number:06x}" for number in order}
-    return {number: BACKGROUND if number == 0 else known.get(text[number], text[number]) for number in order}
-
-
 def _draw(mask, table, in_colour, size):
     pixels, palette = pixels_of(mask)
     if in_colour and pixels.ndim == 2:
-        colours = np.array([_one_number(palette.get(v, (v, v, v))) for v in range(256)], np.uint32)
+        colours = np.array([meaning.one_number(palette.get(v, (v, v, v))) for v in range(256)], np.uint32)
         pixels = colours[pixels]
     elif in_colour:
         pixels = _packed(pixels)
