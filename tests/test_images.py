@@ -121,6 +121,8 @@ def test_a_folder_that_is_whole_passes(tmp_path):
     data = folder(tmp_path, [0, 1, 2])
     guard.check(data, ("train",), validates=True)
     assert not verify(data).problems and not verify(data).notes
+    (tmp_path / "classes.yaml").write_text("names: [ground, crack, hole, void]\nignore: [3]")  # never learnt, as asked
+    guard.check(datasets.get("folder", tmp_path), ("train",), validates=True)
 
 
 @pytest.mark.parametrize(("orientation", "size"), [(3, SIZE), (2, SIZE), (6, (20, 20))])

@@ -56,7 +56,8 @@ def faults(dataset, present):
             f"The training label maps in {dataset.root} hold only 0 and 255, and 255 is ignored: draw the object as 1, "
             f"as {way_out(dataset)} does."
         ]
-    missing = [f"'{name}' (id {i})" for i, name in enumerate(dataset.classes) if i not in seen]
+    ignored = {i for i, train_id in enumerate(dataset.to_train_id) if train_id == _IGNORE}
+    missing = [f"'{name}' (id {i})" for i, name in enumerate(dataset.classes) if i not in seen | ignored]
     if not missing:
         return []
     return [
