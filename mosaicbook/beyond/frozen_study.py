@@ -13,7 +13,7 @@ from mosaicbook.runs import evaluations, ledger
 from mosaiclib import evaluation, models
 from mosaiclib.evaluation import boundary, image_counts, intervals
 from mosaiclib.models import catalogue
-from mosaiclib.training import frozen
+from mosaiclib.training import frozen, taps
 
 BACKBONE = ("backbone", "endpoint_filters", "first_dilated_block", "normalisation", "padding")
 
@@ -46,16 +46,16 @@ def best_rate(found):
 
 def stored_views(weights, data, recipe, views, cache, tell):
     """The stored taps of a data set's augmented views by a recipe."""
-    pairs = frozen.views(data, recipe, views)
+    pairs = taps.views(data, recipe, views)
     shape = (recipe.crop, recipe.scale, recipe.flip, recipe.light, recipe.colour, recipe.train_splits)
-    return frozen.store(weights, pairs, recipe.crop, cache, f"{data.fingerprint()} {shape} {views}", tell=tell)
+    return taps.store(weights, pairs, recipe.crop, cache, f"{data.fingerprint()} {shape} {views}", tell=tell)
 
 
 def stored_split(weights, data, split, cache, tell):
     """The stored taps of a split's images at their own size."""
     pairs = [partial(data.read, sample) for sample in data.split(split)]
     size = pairs[0]()[1].shape
-    return frozen.store(weights, pairs, size, cache, f"{data.fingerprint()} {split}", tell=tell)
+    return taps.store(weights, pairs, size, cache, f"{data.fingerprint()} {split}", tell=tell)
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,12 @@
-"""Training of a head alone, on stored feature maps ("taps") of a frozen backbone.
+"""Training of a head alone, on stored taps of a frozen backbone (`taps`), at a fraction of the whole network's time.
 
-The backbone runs once over a few augmented views of every image, and its taps are kept in float16. A head then trains
-from files, at a fraction of the whole network's time, and any number of heads see the very same features. The loss is
-taken at a quarter of the crop's size, where the paper's heads end.
+The loss is taken at a quarter of the crop's size, where the paper's heads end.
 """
 
-import hashlib
 import inspect
-import json
-import shutil
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from uuid import uuid4
 
 import cv2
 import keras
@@ -19,101 +14,18 @@ import numpy as np
 from keras import ops
 
 from mosaiclib import models
-from mosaiclib.data.augment import Augmentation
-from mosaiclib.data.batches import Batches, scale_input
-from mosaiclib.models import blocks
-from mosaiclib.models.build import HEADS, head_on, taps_of
+from mosaiclib.data.batches import Batches
+from mosaiclib.models.build import HEADS, head_on
 from mosaiclib.models.spec import LRASPPHead, MosaicHead
 from mosaiclib.models.weights import WEIGHTS_FILE, read_arrays
 from mosaiclib.training import losses
+from mosaiclib.training.loop import keep_freed_memory
 from mosaiclib.training.optimizer import compile_network
+from mosaiclib.training.recipes import Recipe
+from mosaiclib.training.taps import CHUNK
 
 LOSS_STRIDE = 4
-CHUNK = 8  # images that the backbone sees together
-STRIDES = (2, 4, 8, 16)
 HEAD_LAYERS = tuple(inspect.signature(make).parameters["name"].default for make in HEADS.values())
-
-
-def backbone(folder, input_size):
-    """The backbone of a weights folder at a size, [B, H, W, 3] to its taps in the order of `STRIDES`."""
-    card = models.load_card(folder)
-    image = keras.Input((*input_size, 3), name="image")
-    taps = taps_of(blocks.normalise_image(image, card.spec.normalisation), card.spec)
-    model = keras.Model(image, [taps[stride] for stride in STRIDES])
-    fresh = models.initialise(model, folder)
-    if fresh:
-        raise ValueError(f"{folder} lacks '{fresh[0]}', which its backbone needs.")
-    return model
-
-
-class StoredTaps:
-    """Taps and labels of images, in files of a folder: one array a stride [N, h, w, C] float16, and labels uint8.
-
-    labels: [N, H, W] of the crop, or None where images are read at their own size for an evaluation.
-    """
-
-    def __init__(self, folder):
-        self.folder = Path(folder)
-        self.about = json.loads((self.folder / "about.json").read_text(encoding="utf-8"))
-        self.taps = {s: np.load(self.folder / f"stride{s}.npy", mmap_mode="r") for s in self.about["strides"]}
-        self.labels = np.load(self.folder / "labels.npy", mmap_mode="r")
-
-    def __len__(self):
-        return len(self.labels)
-
-    @property
-    def shapes(self):
-        """{stride: (h, w, C)}."""
-        return {stride: array.shape[1:] for stride, array in self.taps.items()}
-
-
-def store(weights, pairs, size, cache, key, strides=STRIDES, tell=print) -> StoredTaps:
-    """Runs the backbone of a weights folder over (image, label) pairs of one size, once; later calls read the files.
-
-    pairs: a function that gives the pairs, uint8 [H, W, 3] and [H, W], a list of functions of no argument. cache: the
-    folder of all stored taps. key: a text that, with the weights, says what the pairs are. The size is told before
-    anything is written.
-    """
-    named = hashlib.sha256(f"{models.sha256(weights)} {key} {size} {strides}".encode()).hexdigest()[:16]
-    folder = Path(cache) / named
-    if (folder / "about.json").is_file():
-        return StoredTaps(folder)
-    network = backbone(weights, size)
-    shapes = {s: output.shape[1:] for s, output in zip(STRIDES, network.outputs, strict=True) if s in strides}
-    gigabytes = len(pairs) * sum(2 * np.prod(shape) for shape in shapes.values()) / 1e9
-    tell(f"{len(pairs)} views of {size[0]}x{size[1]} are stored in float16: {gigabytes:.1f} GB in {folder}")
-    partial_ = folder.with_name(f"{named}.{uuid4().hex[:8]}.partial")
-    partial_.mkdir(parents=True)
-    try:
-        files = {s: np.lib.format.open_memmap(partial_ / f"stride{s}.npy", "w+", np.float16, (len(pairs), *shape))
-                 for s, shape in shapes.items()}  # fmt: skip
-        labels = np.lib.format.open_memmap(partial_ / "labels.npy", "w+", np.uint8, (len(pairs), *size))
-        for start in range(0, len(pairs), CHUNK):
-            chunk = [pair() for pair in pairs[start : start + CHUNK]]
-            images = np.stack([scale_input(image) for image, _ in chunk])
-            labels[start : start + CHUNK] = np.stack([label for _, label in chunk])
-            for stride, array in zip(STRIDES, network.predict_on_batch(images), strict=True):
-                if stride in files:
-                    files[stride][start : start + CHUNK] = array
-        for array in (*files.values(), labels):
-            array.flush()
-        (partial_ / "about.json").write_text(json.dumps({"strides": list(strides), "key": key}), encoding="utf-8")
-        partial_.rename(folder)
-    except BaseException:
-        shutil.rmtree(partial_, ignore_errors=True)
-        raise
-    return StoredTaps(folder)
-
-
-def views(dataset, recipe, count):
-    """`count` augmented views of every image of the recipe's splits, as functions; the seed decides them, 0 for all."""
-    augment = Augmentation(recipe.crop, recipe.scale, recipe.flip, recipe.light, recipe.colour)
-    samples = [sample for split in recipe.train_splits for sample in dataset.split(split)]
-
-    def view(index, sample, number):
-        return augment(*dataset.read(sample), np.random.default_rng((0, number, index)))
-
-    return [partial(view, i, sample, n) for n in range(count) for i, sample in enumerate(samples)]
 
 
 def head(spec, shapes, classes):
@@ -145,10 +57,25 @@ def loss(labels, logits, dice=0.0):
     return losses.segmentation_loss(labels, logits, dice=dice)
 
 
+def _check(recipe):
+    """Raises ValueError where a recipe asks for what a head alone is not trained with."""
+    names = ("ema", "class_balance", "frozen_batch_norm", "precision", "accumulate")
+    plain = {field.name: field.default for field in fields(Recipe)}
+    wrong = [name for name in names if getattr(recipe, name) != plain[name]]
+    if wrong:
+        raise ValueError(
+            f"{wrong[0]} is {getattr(recipe, wrong[0])} in the recipe, but a head alone is trained with "
+            f"{plain[wrong[0]]}: change it, or train the whole network."
+        )
+    if recipe.selection != "last":
+        raise ValueError("selection is best in the recipe, but a head alone keeps its last epoch: set it to last.")
+
+
 class HeadTrainer:
     """Trains the head of one spec on stored taps, with one seed after the other; the graph is traced once."""
 
     def __init__(self, spec, stored, classes, recipe):
+        _check(recipe)
         self.spec, self.stored, self.classes, self.recipe = spec, stored, classes, recipe
         self.strides = used(spec)
         self.shapes = {stride: stored.shapes[stride] for stride in self.strides}
@@ -181,13 +108,17 @@ class HeadTrainer:
 
     def train(self, seed, report=None) -> list[float]:
         """Trains from fresh weights and gives the mean loss of each epoch; the seed decides weights and order."""
+        keep_freed_memory()
         keras.utils.set_random_seed(seed)
-        _copy(head(self.spec, self.shapes, self.classes), self.model)
+        fresh = head(self.spec, self.shapes, self.classes)
+        _copy(fresh, self.model)
+        for mine, other in zip(_random_states(self.model), _random_states(fresh), strict=True):
+            mine.assign(other)
         for variable in self.model.optimizer.variables:
             variable.assign(ops.zeros_like(variable))
         history = []
+        batches = TapBatches(self.stored, self.strides, self.recipe.batch_size, seed)
         for epoch in range(self.recipe.epochs):
-            batches = TapBatches(self.stored, self.strides, self.recipe.batch_size, seed)
             batches.epoch = epoch
             mean = self.model.fit(batches, verbose=0, shuffle=False).history["loss"][0]
             if not np.isfinite(mean):
@@ -203,6 +134,12 @@ def _copy(source, target):
     values = {variable.path: variable for variable in source.weights}
     for variable in target.weights:
         variable.assign(values[variable.path])
+
+
+def _random_states(model):
+    """The states of a head's dropouts, which Keras does not count among its weights."""
+    weights = {id(variable) for variable in model.weights}
+    return [variable for variable in model.variables if id(variable) not in weights]
 
 
 def used(spec) -> tuple[int, ...]:
