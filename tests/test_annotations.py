@@ -115,7 +115,7 @@ def test_one_bit_masks(scenes, tmp_path):
 @pytest.mark.parametrize("depth", [2, 4, 8, 16])
 def test_ids_at_any_depth_with_names_in_a_list(depth, scenes, tmp_path):
     write_images(tmp_path / "in", scenes)
-    write_text(tmp_path / "in/classes.txt", "\n".join(NAMES))
+    write_text(tmp_path / "in/labels.txt", "\n".join(["__ignore__", *NAMES]))
     (tmp_path / "in/labels").mkdir()
     for scene in scenes:
         encode(tmp_path / "in/labels" / f"{scene.name}.png", scene.label, depth, GREY)
@@ -247,6 +247,8 @@ def test_one_file_a_class(layout, scenes, tmp_path):
         ("train/scene1/{n}_image.png", "train/scene1/{n}_label.png"),
         ("{n}.JPG", "{n}.PNG"),
         ("photos/{n}.jfif", "ground_truth/{n}.tif"),
+        ("train/{n}.png", "train_labels/{n}_L.png"),
+        ("original_images/{n}.png", "label_images_semantic/{n}.png"),
     ],
 )
 def test_names_and_folders(image, mask, scenes, tmp_path):
@@ -359,6 +361,8 @@ def test_coco(kind, scenes, tmp_path):
     result = imported(tmp_path / "in", scenes)
     assert result.images == {"train": 4, "val": 2}
     assert ("the class 'never'", "it occurs in no image that was imported") in result.left_out
+    one = tmp_path / "in/annotations/instances_train2017.json"
+    assert convert(one, tmp_path / "one", images_folder=tmp_path / "in/images").images == {"train": 3, "val": 1}
 
 
 def test_packed_run_lengths_of_any_mask_are_pycocotools(tmp_path):

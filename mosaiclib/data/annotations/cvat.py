@@ -35,7 +35,8 @@ def read(source, legend):
                 drawn = [shape for shape in element if shape.tag != "tag"]
                 drawn.sort(key=lambda shape: _number(shape, "z_order", 0))
                 shapes = [partial(_paint, shape, names.id(shape.get("label"))) for shape in drawn]
-                split = split_word((element.get("subset") or "").lower()) or split_of(source.relative(image))
+                split = split_word((element.get("subset") or "").lower()) or split_of(source.relative(path))
+                split = split or split_of(source.relative(image))
                 reading.items.append(Item(image, split, size, painted(shapes), path, empty=not shapes))
     reading.names = names.names
     colours.setdefault(0, (0, 0, 0))

@@ -93,6 +93,8 @@ def _add(legend, line):
         legend.colours[_colour(numbers[-3:])] = name
     elif len(numbers) == 1:
         legend.names[numbers[0]] = name
+    elif not numbers and name == "__ignore__":
+        return  # LabelMe's first line, which counts as -1
     elif not numbers:
         legend.names[len(legend.names)] = name
     else:

@@ -106,8 +106,17 @@ def pixels_of(path):
 
 
 def _counted(pixels):
-    values, counts = np.unique(pixels, return_counts=True)
+    values, lengths = _runs(pixels)
+    values, inverse = np.unique(values, return_inverse=True)
+    counts = np.bincount(inverse, lengths).astype(np.int64)
     return Counter(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+
+
+def _runs(pixels):
+    """(Values, lengths) of the runs of equal pixels: few in a mask, so that what follows need not sort every pixel."""
+    flat = pixels.ravel()
+    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
+    return flat[starts], np.diff(starts, append=flat.size)
 
 
 def _packed(pixels):
@@ -122,9 +131,10 @@ def _draw(mask, table, in_colour, size):
         pixels = colours[pixels]
     elif in_colour:
         pixels = _packed(pixels)
-    values, inverse = np.unique(pixels, return_inverse=True)
+    values, lengths = _runs(pixels)
+    values, inverse = np.unique(values, return_inverse=True)
     ids = np.array([table[value] for value in values.tolist()], np.uint8)
-    return ids[inverse.reshape(pixels.shape)]
+    return np.repeat(ids[inverse], lengths).reshape(pixels.shape)
 
 
 def _one_file_a_class(pairs):

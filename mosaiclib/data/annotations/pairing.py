@@ -55,9 +55,10 @@ def pair(source) -> Pairs:
     named = [each for each in named if "neither" not in (each.role, each.folder_role)]
     images, masks = _roles(named)
     if not images or not masks:
+        unread = " Its JSON or XML is of no format that is known." if source.ending(".json", ".xml") else ""
         raise ValueError(
             f"{source.root} shows no images with masks: put images into a folder images/ and masks of the same names "
-            "into masks/, or let the names of masks end with _mask."
+            f"into masks/, or let the names of masks end with _mask.{unread}"
         )
     pairs, index = Pairs(), _Index(images)
     matched, rest = defaultdict(list), []
@@ -66,7 +67,10 @@ def pair(source) -> Pairs:
         matched[image].append(mask) if image else rest.append(mask)
     by_class = _by_class(images, masks)
     if len(by_class) > sum(len(own) == 1 for own in matched.values()):
-        return _classes(pairs, images, masks, by_class)
+        if len({name for own in by_class.values() for name in own}) > 1:
+            return _classes(pairs, images, masks, by_class)
+        matched = {image: list(own.values()) for image, own in by_class.items()}  # no class, but an ending like "_L"
+        rest = [mask for mask in masks if not any(mask in own for own in matched.values())]
     for image in images:
         own = matched.get(image, [])
         if len(own) == 1:
@@ -99,7 +103,8 @@ def _named(source, path):
         for word in filter(None, re.split(r"[^a-z0-9]+", _JOINED.sub(r"\1_\2", part.lower()))):
             bare = word.rstrip("0123456789")
             if word in _NEITHER | _MASK | _IMAGE:
-                part_role = "neither" if word in _NEITHER else "mask" if word in _MASK else "image"
+                own = "neither" if word in _NEITHER else "mask" if word in _MASK else "image"
+                part_role = part_role if part_role in ("neither", "mask") else own
             elif split_word(bare):
                 split = split_word(bare)
             else:
