@@ -2,54 +2,10 @@
 
 import json
 
-import pytest
-
 from mosaicbook import paper, runs
-from mosaicbook.paper import backbone_table, claims, comparison, results_table
+from mosaicbook.paper import backbone_table, comparison, results_table
 from mosaicbook.show import tables
-
-
-def result(table, values):
-    """A table's record in which the mIoU of ours is `values` by network: a number, or (number, data)."""
-    rows = []
-    for record in paper.records(table):
-        ours, data = values.get(record.spec, (None, "")) if isinstance(values.get(record.spec), tuple) else (
-            values.get(record.spec), "cityscapes val")  # fmt: skip
-        rows.append({"label": record.label, "cells": [comparison.cell(record.miou_percent, ours, "%", data=data)]})
-    return comparison.table(["mIoU"], rows)
-
-
-def verdicts(table, values):
-    return [finding.verdict for finding in claims.judge(table, result(table, values)) if finding]
-
-
-def test_a_claim_is_judged_by_our_numbers_on_one_data_set():
-    both = {"xception71-mosaic": 70.0, "xception71-dlv3plus": 69.5}
-    assert verdicts(6, both) == ["yes", "not tested"]
-    assert verdicts(6, both | {"xception71-dlv3plus": 70.5})[0] == "no"
-    assert verdicts(6, both | {"xception71-dlv3plus": (60.0, "minicity val")})[0] == "not tested", "other data"
-    assert verdicts(6, {"xception71-mosaic": 70.0})[0] == "not tested"
-    gain = {"mnmh448-mosaic-f64-d64": 60.0, "mnv2-dlv3plus": 55.1}
-    assert verdicts(7, gain)[0] == "no", "4.9 points are not 5"
-    assert verdicts(7, gain | {"mnv2-dlv3plus": 55.0})[0] == "yes"
-
-
-def test_a_claim_that_is_tested_in_part_says_so_and_names_what_speaks_against_it():
-    finding = claims.judge(3, result(3, {"mnmh480-mosaic-f32-d32": 60.0, "mnmh480-mosaic-f32-d16": 61.0}))[0]
-    assert finding.verdict == "no" and "0 of 1 comparison " in finding.sentence
-    assert (
-        "decoder #filter 32, 60, beside" in finding.sentence
-        and "1 of 2 comparisons were not tested" in finding.sentence
-    )
-    assert "In print it holds in 2 of 2" in finding.sentence
-
-
-@pytest.mark.parametrize("table", claims.CLAIMS)
-def test_every_claim_compares_rows_that_the_table_has(table):
-    known = {record.spec for record in paper.records(table)}
-    for claim in claims.CLAIMS[table]:
-        assert claim.pairs and all(name in known for pair in claim.pairs for name in pair)
-        assert all(one != other for one, other in claim.pairs)
+from mosaicbook.show.paper_table import paper_table
 
 
 def test_a_difference_is_marked_by_its_tolerance_and_not_taken_across_data_sets():
@@ -81,6 +37,8 @@ def test_what_ran_fills_its_row_and_the_rest_says_what_would(tmp_path, monkeypat
     rest = cells["#Pyramid Levels 2, #Bins [1,4], GC Y"]["mIoU"]
     assert rest["ours"] is None and "mnmh480-mosaic-bins1.4" in rest["command"].split()
     assert all(cell["MAdds"]["within"] for cell in cells.values())
+    assert record["rows"][1]["labels"] == {"#Pyramid Levels": "2", "#Bins": "[4,8]", "GC": "Y"}
+    assert record["rows"][1]["cells"][0]["seeds"] == 1 and record["rows"][1]["cells"][0]["lower"] is None
 
 
 def test_the_backbone_is_the_printed_one_and_another_would_be_told(monkeypatch):
@@ -97,3 +55,27 @@ def test_the_backbone_is_the_printed_one_and_another_would_be_told(monkeypatch):
     record = json.loads(json.dumps(backbone_table.record(compared, "tables/table_1")))
     judged = [cell["within"] for row in record["rows"] for cell in row["cells"] if cell and cell["within"] is not None]
     assert judged.count(False) == 1 and judged.count(True) > 60
+
+
+def test_a_table_stands_as_printed_with_ours_and_their_interval_on_one_line():
+    cells = [
+        comparison.cell(75.67, 55.04, "%", "heads/a", "camvid: test split", paper_text="75.67", lower=53.0, upper=57.2,
+                        seeds=3, other_data=True),
+        comparison.cell(20.86, 20.858, "B", "tables/table_3", paper_text="20.860"),
+    ]  # fmt: skip
+    blank = [comparison.cell(74.97, None, "%", command="go", paper_text="74.97"), cells[1]]
+    rows = [
+        {"label": "x", "labels": {"f": "32", "d": "64"}, "cells": cells},
+        {"label": "y", "labels": {"f": "32", "d": "16"}, "cells": blank},
+    ]
+    html = paper_table(rows, ["mIoU", "MAdds"], "Table <3>", fills="mosaic report").data
+    assert html.count("<tr>") == 4 and "Table &lt;3&gt;" in html
+    parts = ("75.67", "20.860", "55.0", "[53.0, 57.2]", ">\N{EN DASH}<", "camvid: test split; 3 seeds", "heads-a.html")
+    assert all(part in html for part in parts)
+    assert html.count("mosaic report") == 1
+
+
+def test_every_printed_cost_is_explained_by_the_own_network_by_another_reading_or_not():
+    by = [results_table.explained(results_table.costs(table)) for table in (4, 7)]
+    assert by[0] == {"own network": 7, "another reading": 0, "unexplained": 0}
+    assert sum(by[1].values()) == 4 and by[1]["own network"] < 4

@@ -177,11 +177,9 @@ def test_pages_stand_alone_and_are_accessible(full, tmp_path):
         assert not re.search(r"https?://|@import|url\(|evil", rest), path
     index = (root / "index.html").read_text(encoding="utf-8")
     for expected in (
-        "−0.27",
-        "59.83",
+        ">59.8<",
         "43.2",
         "56.1",
-        "not run: <code>go</code>",
         "absent",
         "5.2",
         "val mIoU 50.0",
@@ -591,7 +589,7 @@ def test_claims_and_disagreements_are_told_with_their_pages(tmp_path):
     write_run(tmp_path, "tables/table_4", result=comparison.table(["MAdds"], rows) | {"claims": "none"})
     index = site.build_site(tmp_path, "t", plan("tables/table_3", "tables/table_4")).read_text()
     holds = index[index.index('id="holds"') : index.index('id="runs"')]
-    assert "&lt;script&gt;" in holds and "<script" not in index and "not tested</span> 1." in holds
+    assert "&lt;script&gt;" in holds and "<script" not in index and "The paper's 1 claims" in holds
     assert "far row" in holds and "a misprint" in holds and "near row" not in holds and "tables-table_3.html" in holds
     assert "1 of 2 runs is not done" in index and "result.json: claims:" in index
 

@@ -1,189 +1,107 @@
-"""What the paper claims of its tables, and whether it holds: in its own printed numbers, and in ours.
+"""What became of a claim of the paper, and how a page shows it."""
 
-A claim compares rows of a table pair by pair. Ours counts a pair only where both rows were measured on the
-same data; a claim of which no pair could be compared is not tested, and says so.
-"""
-
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from html import escape
 
 from IPython.display import HTML
 
-from mosaicbook import paper
-from mosaicbook.show.tables import number
+from mosaicbook.paper.statements import BUILT, GROUPS
+from mosaiclib.evaluation.verdict import NO, NOT_TESTED, UNDECIDED, YES
 
-YES, NO, NOT_TESTED = "yes", "no", "not tested"
-DEFAULT = "mnmh480-mosaic"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """text: what is claimed; source: where in the paper; column: of which column of the table.
-
-    pairs: (network, other network). relation: "more" (the first has more than the other, by at least
-    `amount`), "less" (it has less), "at most" (at most `amount` times the other's), "apart" (the two are at
-    most `amount` apart).
-    """
-
-    text: str
-    source: str
-    column: str
-    pairs: tuple[tuple[str, str], ...]
-    relation: str = "more"
-    amount: float = 0.0
-
-    def holds(self, one, other) -> bool:
-        """Whether the claim is true of two numbers."""
-        return {
-            "more": one - other > self.amount if not self.amount else one - other >= self.amount,
-            "less": one < other,
-            "at most": one <= self.amount * other,
-            "apart": abs(one - other) <= self.amount,
-        }[self.relation]
+VERDICTS = (YES, NO, UNDECIDED, NOT_TESTED)
+SETTINGS = {"verdict": "the paper's setting", "elsewhere": "elsewhere"}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of a claim. verdict: "yes", "no" or "not tested", in our runs; sentence: why."""
+    """What became of a claim.
+
+    verdict, sentence: in the paper's setting. elsewhere, elsewhere_sentence: in another; "" where it has no sense.
+    group: a key of `statements.GROUPS`. printed: how many printed comparisons hold, {"of", "holds", "small", "pairs"}.
+    pairs: our comparisons with their intervals, in points. not_compared: why evaluations that it is about were not
+    compared.
+    """
 
     claim: str
     source: str
     verdict: str
     sentence: str
+    group: str = BUILT
+    table: int | None = None
+    elsewhere: str = ""
+    elsewhere_sentence: str = ""
+    printed: dict = field(default_factory=dict)
+    pairs: list = field(default_factory=list)
+    not_compared: list = field(default_factory=list)
+
+    @classmethod
+    def from_json(cls, data):
+        """The finding that `to_json` gave; what an older one had not has its default."""
+        return cls(**{name: value for name, value in data.items() if name in cls.__dataclass_fields__})
 
     def to_json(self) -> dict:
         """This finding as plain JSON data."""
         return asdict(self)
 
 
-def _against(best, table, but=()):
-    names = dict.fromkeys(record.spec for record in paper.records(table))
-    return tuple((best, name) for name in names if name not in (best, *but))
-
-
-def _filters(m, *pairs):
-    """Pairs of settings ((f, d), (f, d)) as names of networks."""
-    known = {f"mnmh{m}-mosaic-f32-d64": f"mnmh{m}-mosaic"}
-    names = ([f"mnmh{m}-mosaic-f{f}-d{d}" for f, d in pair] for pair in pairs)
-    return tuple(tuple(known.get(name, name) for name in pair) for pair in names)
-
-
-_MDL = tuple((f"{backbone}-mosaic", f"{backbone}-mdl") for backbone in ("mnv3small", "mnv3large", "mnmh480"))
-_OURS_7 = "mnmh448-mosaic-f64-d64"
-
-CLAIMS = {
-    2: (
-        Claim("On the same backbone, MOSAIC's head is more accurate than MDL's.", "Table 2", "mIoU", _MDL),
-        Claim("MNMH + MOSAIC is the most accurate of the table.", "Table 2, in bold", "mIoU", _against(DEFAULT, 2)),
-        Claim("It balances accuracy and cost (read here as: at most a tenth more MAdds than MDL on the same "
-              "backbone).", "abstract", "MAdds", _MDL, "at most", 1.1),
-    ),
-    3: (
-        Claim("More decoder filters, 32 instead of 16, are more accurate.", "Table 3, caption", "mIoU",
-              _filters(480, ((32, 32), (32, 16)), ((64, 32), (64, 16)))),
-        Claim("Too many filters are less accurate: 64 or 128 in the decoder beside 64 in the encoder, 64 or 128 in "
-              "the encoder beside 64 in the decoder.", "Table 3, caption", "mIoU",
-              _filters(480, ((64, 32), (64, 64)), ((64, 32), (64, 128)), ((32, 64), (64, 64)), ((32, 64), (128, 64)))),
-        Claim("Four times the filters change little in cost (read here as: at most 15 % more MAdds).",
-              "section 6.3.1", "MAdds",
-              _filters(480, ((32, 64), (32, 16)), ((64, 64), (64, 16)), ((64, 64), (16, 64)), ((128, 64), (32, 64))),
-              "at most", 1.15),
-    ),
-    4: (
-        Claim("Three levels of 4, 8 and 16 bins are the most accurate pyramid.", "section 6.3.1", "mIoU",
-              _against(DEFAULT, 4, but=("mnmh480-mosaic-nogc",))),
-        Claim("Group convolution is more accurate than none.", "section 6.3.1", "mIoU",
-              ((DEFAULT, "mnmh480-mosaic-nogc"),)),
-        Claim("Group convolution reduces the computation.", "section 6.3.1", "MAdds",
-              ((DEFAULT, "mnmh480-mosaic-nogc"),), "less"),
-    ),
-    5: (
-        Claim("Two skips, a concat merge at stride 8 and a sum merge at 4, are the most accurate (the paper says: "
-              "relatively good).", "section 6.3.1", "mIoU", _against(DEFAULT, 5)),
-        Claim("Skip connections improve a decoder that has none.", "section 5", "mIoU",
-              tuple((name, other) for other, name in _against("mnmh480-mosaic-noskip", 5))),
-        Claim("The hybrid decoder is lighter than concat merges at both strides.", "section 5", "MAdds",
-              ((DEFAULT, "mnmh480-mosaic-skip8c.4c"),), "less"),
-    ),
-    6: (
-        Claim("On Xception-71, MOSAIC's head is more accurate than DeepLabV3+'s.", "Table 6, caption", "mIoU",
-              (("xception71-mosaic", "xception71-dlv3plus"),)),
-        Claim("It needs fewer MAdds there.", "Table 6", "MAdds", (("xception71-mosaic", "xception71-dlv3plus"),),
-              "less"),
-    ),
-    7: (
-        Claim("MOSAIC gains 5 points of mIoU on MLPerf v1.0's model.", "abstract and section 6.4", "mIoU",
-              ((_OURS_7, "mnv2-dlv3plus"),), "more", 5.0),
-        Claim("Its latency is low on the Pixel 4's DSP (read here as: the lowest).", "Table 7, caption",
-              "DSP, Pixel 4", _against(_OURS_7, 7), "less"),
-        Claim("It is low on the Pixel 4's EdgeTPU (read here as: the lowest).", "Table 7, caption",
-              "EdgeTPU, Pixel 4", _against(_OURS_7, 7), "less"),
-    ),
-    8: (
-        Claim("More decoder filters, 32 instead of 16 and 64 instead of 32, are more accurate.", "Table 8, caption",
-              "mIoU", _filters(448, *(((f, 2 * d), (f, d)) for f in (16, 32, 64) for d in (16, 32)))),
-        Claim("128 decoder filters are less accurate than 64.", "Table 8, caption", "mIoU",
-              _filters(448, ((32, 64), (32, 128)), ((64, 64), (64, 128)))),
-        Claim("32 or 64 encoder filters are more accurate than 16, or similar (read here as: at most 0.1 points "
-              "less).", "Table 8, caption", "mIoU",
-              _filters(448, *(((f, d), (16, d)) for f in (32, 64) for d in (16, 32, 64))), "more", -0.1),
-    ),
-}  # fmt: skip
-
-
-def judge(table, result) -> list[Finding]:
-    """What became of the claims about a table. result: its record, as `measured.table` gives it."""
-    rows = {}
-    for record, row in zip(paper.records(table), result["rows"], strict=False):  # rows of one's own come last
-        cells = {column: cell for column, cell in zip(result["columns"], row["cells"], strict=True) if cell}
-        rows.setdefault(record.spec, (record.label, cells))
-    return [_judge(claim, rows) for claim in CLAIMS[table]]
-
-
-def _judge(claim, rows):
-    printed, ours = [], []
-    for pair in claim.pairs:
-        one, other = (rows[name][1].get(claim.column) for name in pair)
-        named = tuple(rows[name][0] for name in pair)
-        if one is None or other is None:
-            continue
-        if one["paper"] is not None and other["paper"] is not None:
-            printed.append((claim.holds(one["paper"], other["paper"]), named, one["paper"], other["paper"], ""))
-        if one["ours"] is not None and other["ours"] is not None and one["data"] == other["data"]:
-            ours.append((claim.holds(one["ours"], other["ours"]), named, one["ours"], other["ours"], one["data"]))
-    verdict = NOT_TESTED if not ours else YES if all(held for held, *_ in ours) else NO
-    in_print = f"In print it holds in {_count(printed)}{_exception(printed)}."
-    if not ours:
-        why = "it needs a phone" if "Pixel" in claim.column else "no two of the rows it compares were run"
-        return Finding(claim.text, claim.source, verdict, f"Not tested here: {why}. {in_print}")
-    data = ", ".join(sorted({data for *_, data in ours}))
-    how = "As counted here" if claim.column == "MAdds" else f"In our runs, on {data},"
-    left = len(claim.pairs) - len(ours)
-    untested = f"; {left} of {len(claim.pairs)} comparisons were not tested" if left else ""
-    found = f"{how} it holds in {_count(ours)}{_exception(ours)}{untested}. {in_print}"
-    return Finding(claim.text, claim.source, verdict, found)
-
-
-def _count(compared):
-    held = sum(hold for hold, *_ in compared)
-    return f"{held} of {len(compared)} comparison{'s' if len(compared) != 1 else ''}"
-
-
-def _exception(compared):
-    """The first comparison that speaks against a claim, with its numbers."""
-    against = next((entry for entry in compared if not entry[0]), None)
-    if against is None:
-        return ""
-    _, (one, other), first, second, _ = against
-    return f" (not: {one}, {number(first)}, beside {other}, {number(second)})"
+def chip(verdict) -> str:
+    """A verdict as a coloured label."""
+    return f'<span class="chip verdict {escape(verdict.replace(" ", "-"))}">{escape(verdict)}</span>'
 
 
 def shown(findings, also=()) -> HTML:
-    """The findings as a list for a page, each with its verdict. also: further sentences below them."""
-    items = "".join(
-        f'<li><span class="chip verdict {escape(f.verdict.replace(" ", "-"))}">{escape(f.verdict)}</span> '
-        f'<strong>{escape(f.claim)}</strong> <span class="muted">({escape(f.source)})</span> {escape(f.sentence)}</li>'
-        for f in findings
-    )
+    """The findings as a list for a page, each with its verdicts. also: further sentences below them."""
     more = "".join(f"<p>{escape(sentence)}</p>" for sentence in also)
-    return HTML(f'<ul class="claims">{items}</ul>{more}')
+    return HTML(f'<ul class="claims">{"".join(map(_item, findings))}</ul>{more}')
+
+
+def _item(finding):
+    chips = chip(finding.verdict)
+    text = f"{escape(finding.sentence)}"
+    if finding.elsewhere:
+        chips = f"paper's setting {chips} elsewhere {chip(finding.elsewhere)}"
+        text += f" {escape(finding.elsewhere_sentence)}"
+    if finding.not_compared:
+        reasons = "".join(f"<li>{escape(reason)}</li>" for reason in finding.not_compared)
+        text += f"<details><summary>What was run and not compared</summary><ul>{reasons}</ul></details>"
+    return (
+        f'<li><span class="chips">{chips}</span> <strong>{escape(finding.claim)}</strong> '
+        f'<span class="muted">({escape(finding.source)})</span> {text}</li>'
+    )
+
+
+def tally(findings) -> list[dict]:
+    """A row a group: {"group", "about", "claims", "verdict": {verdict: how many}, "elsewhere": the same}."""
+    rows = []
+    for group, about in GROUPS.items():
+        members = [finding for finding in findings if finding.group == group]
+        counts = {
+            setting: {verdict: sum(getattr(f, setting) == verdict for f in members) for verdict in VERDICTS}
+            for setting in SETTINGS
+        }
+        rows.append({"group": group, "about": about, "claims": len(members), **counts})
+    return rows
+
+
+def tally_table(findings) -> HTML:
+    """The tally as a table for a page: a line a group and setting."""
+    lines = []
+    for row in tally(findings):
+        for setting, title in SETTINGS.items():
+            if sum(row[setting].values()):
+                cells = "".join(f'<td class="number">{row[setting][verdict] or "–"}</td>' for verdict in VERDICTS)
+                lines.append(
+                    f'<tr><th scope="row">{escape(row["group"])}, {escape(title)}'
+                    f'<span class="muted"> {escape(row["about"])}</span></th>{cells}</tr>'
+                )
+    head = "".join(f'<th scope="col" class="number">{chip(verdict)}</th>' for verdict in VERDICTS)
+    return HTML(
+        '<div class="scroll" role="region" tabindex="0" aria-label="Verdicts on the claims"><table class="data tally">'
+        f"<caption>The paper's {len(findings)} claims, by what became of them</caption>"
+        f'<thead><tr><th scope="col">Claims</th>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+    )
+
+
+def decided(findings) -> int:
+    """How many claims have a verdict other than "not tested" in one of the two settings."""
+    return sum({f.verdict, f.elsewhere} - {NOT_TESTED, ""} != set() for f in findings)

@@ -1,15 +1,18 @@
 """The published numbers: one record per row of the paper's Tables 2 to 8, and the rows of Table 1.
 
-The values stand in `mosaicbook/paper/table_N.csv`, a line per row: first the columns that the paper prints,
-then what the record adds. Nothing here is measured.
+The values stand in `mosaicbook/paper/table_N.csv`, a line per row: first the columns that the paper prints, then what
+the record adds. What a whole table shares, its data set for one, stands in tables.yaml. Nothing here is measured.
 """
 
 import csv
 from dataclasses import dataclass
 from importlib import resources
 
-TABLES = (2, 3, 4, 5, 6, 7, 8)
-TABLES_OF_SETTINGS = (3, 4, 5, 8)  # their rows are settings of one network, and have no names
+import yaml
+
+_FILES = resources.files("mosaicbook") / "paper"
+_ABOUT = yaml.safe_load((_FILES / "tables.yaml").read_text(encoding="utf-8"))
+TABLES = tuple(_ABOUT["tables"])
 DEVICES = {"cpu": "CPU", "gpu": "GPU", "dsp": "DSP", "edgetpu": "EdgeTPU"}  # of a Pixel 4, as printed
 
 # Which count of models/cost.py a published MAdds figure is read as.
@@ -19,12 +22,7 @@ READINGS = {
     "tflite_halved": "half the TFLite MAdds",
     "conv_bias_norm": "conv MACs, one per bias and one per batch norm element, without transposed convolutions",
 }
-
-CITYSCAPES_RECIPE = (
-    "ImageNet pretraining; crops of 769x769, batch 8, poly schedule, the best of several learning rates "
-    "from 5e-4 to 2e-3, random scale and flip; single-scale evaluation at 1024x2048"
-)
-ADE20K_RECIPE = "ImageNet pretraining; MLPerf v1.0's protocol: the 31 most frequent classes, single scale at 512x512"
+THEIRS = "(the paper's)"  # for "(ours)", which would be read as ours
 RECIPES = {
     "theirs": "As its authors published it; not trained for this paper",
     "mlperf": "MLPerf Mobile v1.0's reference model; not trained for this paper",
@@ -68,7 +66,7 @@ class Record:
     @property
     def label(self) -> str:
         """The row's name in one line; settings are told with the headings of their columns."""
-        if self.table in TABLES_OF_SETTINGS:
+        if _ABOUT["tables"][self.table].get("settings"):
             return ", ".join(f"{heading} {cell}" for heading, cell in self.labels.items())
         return ", ".join(self.labels.values())
 
@@ -88,6 +86,11 @@ def record(table: int, row: int) -> Record:
     return found[row - 1]
 
 
+def protocol(table: int) -> str:
+    """How the paper measured a table's mIoU: a sentence."""
+    return _ABOUT["datasets"][records(table)[0].dataset]["protocol"]
+
+
 def backbone_rows() -> list[dict[str, str]]:
     """The rows of Table 1 (MNMH), {column heading: cell}; an empty cell is a dash in print."""
     return _lines(1)
@@ -97,8 +100,7 @@ def backbone_rows() -> list[dict[str, str]]:
 
 
 def _lines(table):
-    file = resources.files("mosaicbook") / "paper" / f"table_{table}.csv"
-    with file.open(encoding="utf-8", newline="") as stream:
+    with (_FILES / f"table_{table}.csv").open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
 
 
@@ -108,29 +110,28 @@ _ADDED |= {f"madds_{name}" for name in ("spec", "size", "classes", "output")} | 
 
 def _record(table, number, line):
     cell = {name: value for name, value in line.items() if value}
-    cityscapes = table <= 6
-    input_size = (1024, 2048) if cityscapes else (512, 512)
-    classes = 19 if cityscapes else 32  # ADE20K-Top31: 31 classes and one for all else
-    recipe = CITYSCAPES_RECIPE if cityscapes else ADE20K_RECIPE
+    dataset = _ABOUT["tables"][table]["dataset"]
+    about = _ABOUT["datasets"][dataset]
+    input_size = tuple(about["input_size"])
     madds = cell.get("MAdds (B)")
     return Record(
         table=table,
         row=number,
-        labels={name: value for name, value in line.items() if name not in _ADDED},
+        labels={name: value.replace("(ours)", THEIRS) for name, value in line.items() if name not in _ADDED},
         spec=cell["spec"],
-        dataset="cityscapes" if cityscapes else "ade20k_top31",
+        dataset=dataset,
         input_size=input_size,
-        classes=classes,
+        classes=about["classes"],
         miou_percent=float(cell["mIOU (%)"]),
         miou_text=cell["mIOU (%)"],
         madds_b=float(madds) if madds else None,
         madds_text=madds,
         latency_ms={device: _number(cell.get(f"{device}_ms")) for device in DEVICES},
         source=f"paper, Table {table}",
-        recipe=RECIPES.get(cell.get("recipe"), recipe),
+        recipe=RECIPES.get(cell.get("recipe"), about["recipe"]),
         madds_spec=cell.get("madds_spec", cell["spec"]),
         madds_size=_size(cell["madds_size"]) if "madds_size" in cell else input_size,
-        madds_classes=int(cell.get("madds_classes", classes)),
+        madds_classes=int(cell.get("madds_classes", about["classes"])),
         madds_output=cell.get("madds_output", "logits"),
         reading=cell.get("reading", "tflite"),
         note=cell.get("note", ""),

@@ -3,14 +3,16 @@
 from dataclasses import replace
 
 from mosaicbook import paper, runs
-from mosaicbook.paper import comparison, latency_columns, madds
+from mosaicbook.paper import comparison, latency_columns, madds, relations
+from mosaicbook.paper.study import Study
+from mosaicbook.runs import evaluations as evaluated_runs
 from mosaicbook.show import tables
+from mosaiclib.evaluation import intervals, verdict
 from mosaiclib.evaluation.iou import over_classes
 from mosaiclib.models import catalogue
 
-MIOU_TOLERANCE = 0.5
-MIOU_TOLERANCE_TEXT = "0.5 points, our choice; on another data set nothing is subtracted"
 MADDS_TOLERANCE_TEXT = "0.05 %, or half a unit of the last printed digit where that is more"
+OWN, EXPLAINED, UNEXPLAINED = "own network", "another reading", "unexplained"
 
 
 def costs(table):
@@ -19,33 +21,33 @@ def costs(table):
 
 
 def beside_the_paper(table, profile_name, run_id):
-    """The record of a table (see `measured`): every printed number of every row, and what was found here.
+    """The record of a table (see `comparison`): every printed number of every row, and what was found here.
 
-    mIoU of ours is that of an evaluation in this profile of the same network, on whatever data set; only on
-    the paper's own is it subtracted. MAdds are counted on the row's own network, by the run `run_id`; what
-    else may explain the printed figure is in the note. Latencies are those of `latency_columns`.
+    mIoU of ours is the mean over the seeds of this profile's evaluations of the same network, or else of the same head
+    on MNMH of another width, on whatever data set; only on the paper's own network and data is it subtracted. MAdds
+    are counted on the row's own network, by the run `run_id`; what else may explain the printed figure is in the
+    note. Latencies are those of `latency_columns`.
     """
     added = _added(table)
     records = [*paper.records(table), *added]
-    evaluated = evaluations(profile_name)
+    measured = _networks(profile_name)
     timed = latency_columns.columns(records, profile_name)
     counted = [*_madds(table, run_id), *(_counted(record, run_id) for record in added)]
     rows = [
         {
             "label": record.label or f"{record.spec} (not in the paper)",
-            "cells": [_miou(record, evaluated), cost, *times],
+            "labels": record.labels,
+            "cells": [_miou(record, measured), cost, *times],
         }
         for record, cost, times in zip(records, counted, latency_columns.cells(records, profile_name), strict=True)
     ]
     if not timed:
         rows = [{**row, "cells": row["cells"][:2]} for row in rows]
-    return comparison.table(
-        ["mIoU", "MAdds", *timed], rows, {"mIoU": MIOU_TOLERANCE_TEXT, "MAdds": MADDS_TOLERANCE_TEXT}
-    )
+    return comparison.table(["mIoU", "MAdds", *timed], rows, {"MAdds": MADDS_TOLERANCE_TEXT})
 
 
 def _added(table):
-    """Records without printed numbers for the networks that `specs.YOURS` adds to a table."""
+    """Records without printed numbers for the networks that `catalogue.YOURS` adds to a table."""
     like = paper.records(table)[0]
     blank = {"labels": {}, "miou_percent": None, "latency_ms": dict.fromkeys(paper.DEVICES), "madds_output": "logits",
              "madds_size": like.input_size, "madds_classes": like.classes}  # fmt: skip
@@ -66,28 +68,49 @@ def evaluations(profile_name):
     return found
 
 
+# === Costs ===
+
+
 def cost_table(costs):
     """The costs of a table's rows (see `costs`) as a table for a page."""
-    billions = ("paper", "counted", "explaining count", "conv MACs")
+    billions = ("counted", "explaining count", "conv MACs")
     rows = [
         {
             "network": row["label"],
-            "paper": row["paper_madds_b"],
+            "paper": row["paper_madds_text"],
             "counted": row["tflite_madds_b"],
             "explaining count": row["reading_madds_b"],
             "its difference": row["difference_percent"],
             "conv MACs": row["conv_macs_b"],
             "parameters": row["params"],
-            "to the digit": printed_digits(row),
+            "explained by": explained_by(row),
         }
         for row in costs
     ]
     return tables.table(
         rows,
         caption=f"MAdds of Table {costs[0]['table']}, and parameters",
-        units=dict.fromkeys(billions, "billions") | {"its difference": "%"},
-        formats=dict.fromkeys(billions[1:], ".3f") | {"its difference": "+.3f"},
+        units=dict.fromkeys(("paper", *billions), "billions") | {"its difference": "%"},
+        formats=dict.fromkeys(billions, ".3f") | {"its difference": "+.3f"},
     )
+
+
+def explained_by(row):
+    """What has a row's printed MAdds within the tolerance: its own network, another reading, or nothing known."""
+    allowed = _tolerance(row) + 1e-9
+    if abs(row["tflite_madds_b"] - row["paper_madds_b"]) <= allowed:
+        return OWN
+    return EXPLAINED if abs(row["reading_madds_b"] - row["paper_madds_b"]) <= allowed else UNEXPLAINED
+
+
+def explained(costs):
+    """{what explains them: how many} of the printed MAdds of a table."""
+    by = [explained_by(row) for row in costs]
+    return {name: by.count(name) for name in (OWN, EXPLAINED, UNEXPLAINED)}
+
+
+def _tolerance(row):
+    return max(0.0005 * row["paper_madds_b"], 0.5 * 10.0 ** -_decimals(row["paper_madds_text"]))
 
 
 def printed_digits(row):
@@ -96,37 +119,85 @@ def printed_digits(row):
 
 
 def digits_sentence(costs):
-    """How many printed MAdds the counts explain to the digit."""
-    reached = sum(map(printed_digits, costs))
-    return f"A count on a built graph explains {reached} of the {len(costs)} printed MAdds figures to the last digit."
+    """How many printed MAdds the counts explain, and to the digit."""
+    by, reached = explained(costs), sum(map(printed_digits, costs))
+    return (
+        f"Of the {len(costs)} printed MAdds figures the row's own network has {by[OWN]}, another reading explains "
+        f"{by[EXPLAINED]}, and {by[UNEXPLAINED]} are unexplained; {reached} agree to the last printed digit."
+    )
 
 
 # === One cell ===
 
 
-def _miou(record, evaluated):
-    there = {dataset: found for (model, dataset), found in evaluated.items() if model == record.spec}
-    dataset = min(there, key=lambda name: (not name.startswith(record.dataset), name), default=None)
-    if dataset is None:
+def _networks(profile_name):
+    """[(the evaluations of one network, one a seed, and the spread of its study)] at own size, the best to show first.
+
+    Evaluations that may be compared with others come first; then those that may not, each alone.
+    """
+    groups = {}
+    usable, _ = evaluated_runs.of_profile(profile_name)
+    for evaluated in usable:
+        groups.setdefault(evaluated.key(), []).append(evaluated)
+    found = []
+    for study in map(Study, groups.values()):
+        found += [([seeds[seed] for seed in sorted(seeds)], study.spread) for seeds in study.members.values()]
+    known, names = {evaluated.run_id for evaluated in usable}, catalogue.names()
+    for run_id, result in runs.finished(profile_name, "evaluate").items():
+        if run_id not in known and runs.at_own_size(result) and ("spec" in result or result["model"] in names):
+            found.append((evaluated_runs.of_folder(runs.folder_of(profile_name, run_id), run_id), None))
+    return sorted(found, key=lambda network: network[0][0].result["split"] != "test")
+
+
+def _miou(record, measured):
+    spec = catalogue.get(record.spec)
+    exact = [network for network in measured if _named(network).name.removesuffix("-released") == record.spec]
+    alike = [network for network in measured if _same_head(spec, _named(network))]
+    own_data = [network for network in exact if network[0][0].result["dataset"] == record.dataset]
+    network = next(iter([*own_data, *exact, *alike]), None)
+    if network is None:
         command = f"mosaic report --profile paper --tables {record.table} --rows {record.spec}"
         return comparison.cell(record.miou_percent, unit="%", command=command, paper_text=record.miou_text)
-    run_id, result = there[dataset]
+    members, spread = network
+    interval, result = _interval(members, spread), members[0].result
+    mean = sum(e.result["miou"] for e in members) / len(members)
     height, width = result.get("image_size") or (None, None)
     size = f", {height}x{width}" if height else ""
     synthetic = "synthetic pictures, " if result["synthetic"] else ""
     over = over_classes(result["rule"], list(result.get("per_class_iou", {}).values()))
+    other = "" if network in exact else f"; {relations.differences(_named(network), spec)}"
+    frozen = "; backbone frozen" if (result.get("training") or {}).get("frozen") else ""
     return comparison.cell(
         paper=record.miou_percent,
         paper_text=record.miou_text,
-        ours=round(100 * result["miou"], 2),
+        ours=round(100 * mean, 2),
+        lower=interval and round(100 * interval.lower, 2),
+        upper=interval and round(100 * interval.upper, 2),
+        seeds=len(members),
         unit="%",
-        run=run_id,
+        run=members[0].run_id,
         note=f"{result['dataset']}: {synthetic}{result['split']} split, {result['n_images']} pictures{size}, "
-        f"single scale, rule {result['rule']}{over}",
+        f"single scale, rule {result['rule']}{over}{other}{frozen}",
         data=f"{result['dataset']} {result['split']}{over}",
-        other_data=not dataset.startswith(record.dataset),
-        tolerance=MIOU_TOLERANCE,
+        other_data=not own_data or network not in own_data,
     )
+
+
+def _named(network):
+    return network[0][0].spec
+
+
+def _same_head(spec, other):
+    return spec.backbone == other.backbone == "mnmh" and spec.head == other.head
+
+
+def _interval(members, spread):
+    """The interval of a network's mean: of its seeds where there are enough, of the images where there is one."""
+    if any(not e.counts_path.is_file() for e in members):
+        return None
+    if len(members) >= verdict.FEWEST_SEEDS and spread:
+        return intervals.of_network([e.counts for e in members], spread)
+    return intervals.of_score(members[0].counts) if len(members) == 1 else None
 
 
 def _counted(record, run_id):
@@ -145,7 +216,7 @@ def _madds(table, run_id):
             unit="B",
             run=run_id,
             note=row["note"],
-            tolerance=max(0.0005 * row["paper_madds_b"], 0.5 * 10.0 ** -_decimals(row["paper_madds_text"])),
+            tolerance=_tolerance(row),
         )
         for row in costs(table)
     ]

@@ -12,6 +12,7 @@ from pathlib import Path
 from mosaicbook.runs import run
 from mosaiclib import models
 from mosaiclib.evaluation import image_counts
+from mosaiclib.models import catalogue
 from mosaiclib.models.spec import ModelSpec
 
 # What two evaluations must share, as it is called to a reader; of the training, then of the evaluation.
@@ -48,7 +49,10 @@ class Evaluated:
 
     @property
     def spec(self) -> ModelSpec:
-        return ModelSpec.from_json(self.result["spec"])
+        """Its network; one of the catalogue by its name where an earlier version kept no more."""
+        return (
+            ModelSpec.from_json(self.result["spec"]) if "spec" in self.result else catalogue.get(self.result["model"])
+        )
 
     @property
     def seed(self) -> int:

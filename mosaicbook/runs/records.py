@@ -13,8 +13,12 @@ from mosaicbook.runs.results import FORMS
 
 
 def page_name(run_id) -> str:
-    """The page of a run "stage/row": `stage-row.html`; other characters become "-", and a hash tells them apart."""
-    plain = run_id.replace("/", "-")
+    """The page of a run "stage/row": `stage-row.html`, or `claims.html` of claims/claims.
+
+    Other characters than letters, digits, ".", "_" and "-" become "-", and a hash tells names apart.
+    """
+    stage, _, row = run_id.partition("/")
+    plain = row if stage == row else run_id.replace("/", "-")
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip(".-") or "run"
     if safe != plain or len(safe) > 100 or safe.lower() == "index":
         safe = f"{safe[:90]}-{hashlib.sha256(run_id.encode()).hexdigest()[:6]}"

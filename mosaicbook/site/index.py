@@ -1,6 +1,7 @@
 """The report of a profile: an index and a page per run, from whatever its run folders hold."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,9 +9,11 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from mosaicbook.paper import claims
+from mosaicbook.runs import ledger
 from mosaicbook.runs.masking import without_secrets
 from mosaicbook.runs.records import Planned, read_runs
-from mosaicbook.show import tables
+from mosaicbook.show.paper_table import paper_table
 from mosaicbook.site import page_size, redact, run_page, sections, story
 from mosaicbook.site.publish import LIMIT_MB, publishable
 from mosaiclib.files import replacing
@@ -52,20 +55,22 @@ def build_site(profile_folder, title, planned, publish=None, description="") -> 
 def _sections(runs):
     """The runs and {section: what the index shows}; a run that cannot be shown becomes a hole."""
     content = {"pictures": [], "measured": [], "claims": [], "costs": [], "disagreements": []}
+    judged = {}
     for position, run in enumerate(runs):
         try:
             if run.done and run.stage == "pictures":
                 content["pictures"].append((run, sections.pictures(run)))
             elif run.done and run.run_id == "tables/table_7":
-                shown = tables.measured_table([r.model_dump() for r in run.result.rows], run.result.columns,
-                                              "Table 7 of the paper, and what was measured here")  # fmt: skip
+                shown = paper_table(**run.result.model_dump(), caption="Table 7 of the paper, and ours")
                 content["measured"].append((run, Markup(shown.data)))
+            if run.done and run.stage in ("tables", "claims"):
+                judged[run.stage] = judged.get(run.stage, []) + story.claims(run)
             if run.done and run.stage == "tables":
-                content["claims"] += story.claims([run])
                 content["costs"] += story.costs([run])
                 content["disagreements"] += story.disagreements([run])
         except (ValueError, OSError) as error:
             runs[position] = replace(run, status="unreadable", reason=str(error), result=None)
+    content["claims"] = judged.get("claims") or judged.get("tables") or []
     for stage, name in _SHOWN.items():
         content[name] = getattr(sections, name)([run for run in runs if run.done and run.stage == stage])
     return runs, content
@@ -101,7 +106,10 @@ def _index(runs, content, title, description):
         table_7=by_id.get("tables/table_7"),
         by_id=by_id,
         drawings=drawings,
-        tally=story.tally(content["claims"]),
+        claims_page=by_id.get("claims/claims"),
+        tally=Markup(claims.tally_table(content["claims"]).data) if content["claims"] else "",
+        claim_list=Markup(claims.shown(content["claims"]).data),
+        reads=ledger.sentence(ledger.read()),
         beyond=[run for run in runs if run.stage == "beyond" and run.done],
         machines=machines,
         commits=commits,
@@ -138,7 +146,11 @@ def _headline(run):
     if run.stage == "evaluate" and run.result:
         scale = run.result.input_scale
         resized = "" if scale == 1 else f", pictures resized by {scale:g} for the network"
-        return f"mIoU {100 * run.result.miou:.1f} %{run.result.over}{resized}"
+        return f"mIoU {run.result.miou_text} %{run.result.over}{resized}"
+    if run.stage == "heads" and run.result:
+        mious = [part.miou for part in run.result.evaluations]
+        mean = sum(mious) / len(mious)
+        return f"mIoU {100 * mean:.1f} %, mean of {len(mious)} seeds, {min(mious):.3f} to {max(mious):.3f}"
     if run.stage == "tables" and run.result and isinstance(run.raw.get("printed_digits_reached"), int):
         return f"{run.raw['printed_digits_reached']} of {len(run.result.rows)} printed costs reached to the digit"
     return ""
@@ -156,11 +168,20 @@ def _numbers(runs):
             if data:
                 text = json.dumps(redact.presentable(data, secrets), indent=1, ensure_ascii=False)
                 found[f"runs/{run.run_id}/{name}"] = text + "\n"
+        for name in _counts_of(run):
+            found[f"runs/{run.run_id}/{name}"] = (run.folder / name).read_bytes()
     return found
 
 
+def _counts_of(run):
+    """The files of a run with the counts of each image, by name within its folder."""
+    parts = run.raw.get("evaluations", [run.raw]) if run.raw and run.stage in ("evaluate", "heads") else []
+    names = [str(part.get("image_counts")) for part in parts if isinstance(part, dict)]
+    return [name for name in names if re.fullmatch(r"[\w.-]+\.npz", name) and (run.folder / name).is_file()]
+
+
 def _check_size(files):
-    sizes = {name: len(text.encode()) / 1e6 for name, text in files.items()}
+    sizes = {name: len(_bytes(content)) / 1e6 for name, content in files.items()}
     if sum(sizes.values()) >= LIMIT_MB:
         largest = max(sizes, key=sizes.get)
         raise ValueError(
@@ -177,10 +198,14 @@ def _write(files, target, published):
         path = target / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial:
-            partial.write_text(files[name], encoding="utf-8")
+            partial.write_bytes(_bytes(files[name]))
     for old in target.glob("*.html"):
         if old.name not in files and _is_ours(old):
             old.unlink()
+
+
+def _bytes(content):
+    return content if isinstance(content, bytes) else content.encode()
 
 
 def _is_ours(path):

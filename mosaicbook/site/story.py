@@ -3,50 +3,48 @@
 import base64
 import re
 from html import escape
+from typing import Literal
 
 from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-VERDICTS = ("yes", "no", "not tested")
+from mosaicbook.paper.claims import VERDICTS, Finding
+from mosaicbook.paper.results_table import EXPLAINED, OWN, UNEXPLAINED
+from mosaicbook.paper.statements import BUILT, GROUPS
+
 LARGEST_DRAWING_BYTES = 400_000
 
 
 class Claim(BaseModel):
-    """A claim of the paper as a table's result.json judges it (see `claims.Finding`)."""
+    """A claim of the paper as a run's result.json judges it (see `claims.Finding`)."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="allow")
     claim: str
     source: str = ""
-    verdict: str
+    verdict: Literal[VERDICTS]
     sentence: str = ""
+    group: Literal[tuple(GROUPS)] = BUILT
+    elsewhere: Literal[("", *VERDICTS)] = ""
+    elsewhere_sentence: str = ""
 
 
-def claims(runs) -> list[dict]:
-    """[{"run", "claims"}] of the finished tables that judge any. Raises ValueError where one's are not of that form."""
-    found = []
-    for run in runs:
-        try:
-            judged = TypeAdapter(list[Claim]).validate_python(run.raw.get("claims") or [])
-        except ValidationError as error:
-            raise ValueError(f"result.json: claims: {error.errors()[0]['msg']}.") from None
-        if judged:
-            found.append({"run": run, "claims": judged})
-    return found
-
-
-def tally(groups) -> list[tuple[str, int]]:
-    """How many claims got each verdict, in the order of VERDICTS."""
-    verdicts = [claim.verdict for group in groups for claim in group["claims"]]
-    return [(verdict, verdicts.count(verdict)) for verdict in VERDICTS if verdict in verdicts]
+def claims(run) -> list[Finding]:
+    """The claims that a finished run judges. Raises ValueError where they are not of their form."""
+    try:
+        judged = TypeAdapter(list[Claim]).validate_python(run.raw.get("findings") or run.raw.get("claims") or [])
+    except ValidationError as error:
+        raise ValueError(f"result.json: claims: {error.errors()[0]['msg']}.") from None
+    return [Finding.from_json(claim.model_dump(include=set(Claim.model_fields))) for claim in judged]
 
 
 def costs(runs) -> list[dict]:
-    """[{"run", "reached", "judged"}]: how many printed MAdds of each table were reached."""
+    """[{"run", "own", "explained", "unexplained", "printed"}]: what explains the printed MAdds of each table."""
     found = []
     for run in runs:
-        judged = [cell.within for _, column, cell in _cells(run) if column == "MAdds" and cell.within is not None]
-        if judged:
-            found.append({"run": run, "reached": sum(judged), "judged": len(judged)})
+        by = run.raw.get("madds_explained")
+        if isinstance(by, dict) and all(isinstance(count, int) for count in by.values()):
+            counts = [by.get(name, 0) for name in (OWN, EXPLAINED, UNEXPLAINED)]
+            found.append({"run": run, "counts": counts, "printed": sum(counts)})
     return found
 
 

@@ -1,0 +1,148 @@
+"""The verdicts on the paper's claims, from evaluations that a test has made up."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mosaicbook.paper import judgement, relations, statements
+from mosaiclib.evaluation.image_counts import ImageCounts
+from mosaiclib.models import catalogue
+
+IMAGES = 30
+SKIPS = next(c for c in statements.CLAIMS if c.text.startswith("Skip connections improve"))
+HEADS = statements.CLAIMS[0]
+GROUPS = next(c for c in statements.CLAIMS if c.text.startswith("Group convolution is more"))
+
+
+@pytest.fixture
+def profile(tmp_path, monkeypatch):
+    """A function that writes an evaluation of a made-up training to the profile "made"."""
+    monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path))
+    rng = np.random.default_rng(3)
+    hard = rng.uniform(-0.1, 0.1, IMAGES)
+
+    def write(spec, seed, accuracy, training=None, rule="camvid", images=IMAGES, **result):
+        hits = rng.binomial(1000, np.clip(accuracy + hard, 0, 1))
+        counts = np.stack([hits, 1000 - hits], -1)[:, None]
+        kept = ImageCounts(counts, tuple(f"{i:03d}" for i in range(IMAGES)), ("",) * IMAGES, rule)
+        run_id = f"evaluate/{spec.name}-{spec.backbone}-{len(list(tmp_path.glob('made/runs/evaluate/*')))}"
+        folder = tmp_path / "made" / "runs" / run_id
+        folder.mkdir(parents=True)
+        kept.save(folder / "image_counts.npz")
+        recipe = {"epochs": 10, "seed": seed, "learning_rate": 0.004}
+        made = {"seed": seed, "recipe": recipe, "splits": ["train"], "data_fingerprint": "a", "steps": 9, "code": "c",
+                "initial_weights_sha256": f"of {spec.backbone}"}  # fmt: skip
+        data = {"model": spec.name, "spec": spec.to_json(), "dataset": "camvid", "synthetic": False, "split": "test",
+                "rule": rule, "n_images": images, "split_images": IMAGES, "image_size": [360, 480], "input_scale": 1.0,
+                "data_fingerprint": "a", "miou": kept.miou(), "per_class_iou": {"all": kept.miou()},
+                "image_counts": "image_counts.npz", "training": made | (training or {})}  # fmt: skip
+        (folder / "result.json").write_text(json.dumps(data | result))
+        (folder / "run.json").write_text(json.dumps({"status": "done"}))
+
+    return write
+
+
+def _of(claim):
+    found, refused = judgement.studies("made")
+    return judgement.judge(claim, found, refused)
+
+
+def _mosaic(**head):
+    return catalogue.mosaic(m=448, **head)
+
+
+def test_a_claim_finds_its_rows_in_print_by_what_they_are():
+    compared = [judgement.in_print(claim) for claim in statements.CLAIMS]
+    assert all(printed["of"] == max(len(claim.pairs), 3 if claim.pairs[0][0].get("head") and claim.table == 2 else 0)
+               for claim, printed in zip(statements.CLAIMS, compared, strict=True))  # fmt: skip
+    assert [p["specs"] for p in judgement.in_print(GROUPS)["pairs"]] == [["mnmh480-mosaic", "mnmh480-mosaic-nogc"]]
+    narrow, other = _mosaic(skips=""), catalogue.mosaic(m=480)
+    pair = ({"merges": "8-C, 4-S"}, {"merges": ""})
+    assert relations.is_pair(pair, _mosaic(), narrow) and not relations.is_pair(pair, other, narrow)
+    assert not relations.is_pair(pair, replace(_mosaic(), resize="asymmetric"), narrow)
+    assert relations.differences(_mosaic(), narrow) == "merges 8-C, 4-S against none"
+
+
+def test_networks_that_differ_in_what_is_claimed_get_a_verdict_elsewhere(profile):
+    for seed in range(3):
+        profile(_mosaic(), seed, 0.70)
+        profile(_mosaic(group_convolution=False), seed, 0.65)
+    finding = _of(GROUPS)
+    assert (finding.verdict, finding.elsewhere) == ("not tested", "yes")
+    assert finding.pairs[0]["lower"] > 2 and finding.pairs[0]["seeds"] == [3, 3]
+    assert "camvid test" in finding.elsewhere_sentence and "m=448" in finding.elsewhere_sentence
+    assert _of(SKIPS).elsewhere == "not tested"
+
+
+def test_two_backbones_that_disagree_leave_a_claim_undecided(profile):
+    for seed in range(3):
+        for spec, accuracy in ((_mosaic(), 0.70), (_mosaic(group_convolution=False), 0.65)):
+            profile(spec, seed, accuracy)
+            profile(replace(spec, backbone="mobilenet_v2"), seed, 1.35 - accuracy)
+    assert _of(GROUPS).elsewhere == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"split": "train"}, "trained on the split train"),
+        ({"images": 3}, "3 of the 30 images"),
+        ({"input_scale": 1.5}, "resized by 1.5"),
+        ({"image_size": [720, 960]}, "the image size"),
+        ({"rule": "garden"}, "the rule"),
+        ({"data_fingerprint": "b"}, "the data"),
+        ({"training": {"steps": 8}}, "the steps of training"),
+        ({"training": {"code": "d"}}, "the code that trained"),
+        ({"training": {"initial_weights_sha256": "x"}}, "the weights that training began with"),
+        ({"training": {"recipe": {"epochs": 20}}}, "the recipe"),
+        ({"image_counts": "none.npz"}, "counts of each image"),
+    ],
+)
+def test_what_is_not_comparable_is_not_subtracted_and_the_reason_is_given(profile, other, reason):
+    for seed in range(3):
+        profile(_mosaic(), seed, 0.70)
+        profile(_mosaic(group_convolution=False), seed, 0.65, **other)
+    finding = _of(GROUPS)
+    assert (finding.verdict, finding.elsewhere, finding.pairs) == ("not tested", "not tested", [])
+    assert any(reason in sentence for sentence in finding.not_compared)
+
+
+def test_one_seed_is_no_evidence(profile):
+    for seed in range(3):
+        profile(_mosaic(), seed, 0.70)
+    profile(_mosaic(group_convolution=False), 0, 0.65)
+    finding = _of(GROUPS)
+    assert finding.elsewhere == "undecided" and "estimate" not in finding.pairs[0]
+    assert "1 seed a network, and 3 are needed" in finding.elsewhere_sentence
+
+
+def test_a_claim_of_many_pairs_is_a_yes_only_with_all_of_them(profile):
+    for seed in range(3):
+        profile(_mosaic(skips=""), seed, 0.60)
+        for skips in ("8-C, 4-S", "4-S", "4-C"):
+            profile(_mosaic(skips=skips), seed, 0.70)
+    finding = _of(SKIPS)
+    assert finding.elsewhere == "undecided" and "4 of 7 were not tested" in finding.elsewhere_sentence
+    for seed in range(3):
+        for skips in ("8-C", "8-S, 4-S", "8-C, 4-C", "8-C, 4-S, 2-S"):
+            profile(_mosaic(skips=skips), seed, 0.70)
+    assert _of(SKIPS).elsewhere == "yes"
+
+
+def test_rates_chosen_among_the_same_ones_may_differ(profile):
+    for seed in range(3):
+        for head, rate in ((catalogue.get("mnmh448-mdl"), 0.001), (_mosaic(), 0.004)):
+            recipe = {"epochs": 10, "seed": seed, "learning_rate": rate}
+            profile(head, seed, 0.7 + rate, training={"recipe": recipe, "rates_tried": [0.001, 0.004]})
+    assert _of(HEADS).elsewhere == "undecided" and _of(HEADS).pairs[0]["lower"] < 0
+
+
+def test_the_paper_s_setting_is_its_networks_data_and_recipe(profile):
+    recipe = {"epochs": 243, "batch_size": 8, "crop": [769, 769], "optimizer": "sgd"}
+    where = {"dataset": "cityscapes", "split": "val", "image_size": [1024, 2048], "data_fingerprint": "a"}
+    for seed in range(3):
+        for spec, accuracy in ((catalogue.get("mnmh480-mosaic"), 0.7), (catalogue.get("mnmh480-mosaic-nogc"), 0.6)):
+            profile(spec, seed, accuracy, training={"recipe": recipe | {"seed": seed}}, **where)
+    assert (_of(GROUPS).verdict, _of(GROUPS).elsewhere) == ("yes", "not tested")
