@@ -9,7 +9,6 @@ from mosaicbook.paper import relations
 from mosaicbook.runs import evaluations
 from mosaiclib.evaluation import image_counts, intervals, verdict
 from mosaiclib.evaluation.verdict import NOT_TESTED, UNDECIDED, YES
-from mosaiclib.training import recipes
 
 _RECIPE = ("optimizer", "batch_size", "crop", "epochs")
 
@@ -157,16 +156,18 @@ def together(units) -> str:
 
 
 def _as_printed(claim, comparison):
-    printed, named = paper.records(claim.table), recipes.load("paper")
+    printed = paper.records(claim.table)
     names = {record.spec for record in printed}
-    for evaluated in (*comparison.one.values(), *comparison.other.values()):
-        result, recipe = evaluated.result, evaluated.result["training"]["recipe"]
-        data = (result["dataset"], result["split"], tuple(result.get("image_size") or ()))
-        if evaluated.spec.name not in names or data != (printed[0].dataset, "val", printed[0].input_size):
-            return False
-        if any(_plain(recipe.get(name)) != _plain(getattr(named, name)) for name in _RECIPE):
-            return False
-    return True
+    wanted = (printed[0].dataset, "val", printed[0].input_size)
+    evaluated = [*comparison.one.values(), *comparison.other.values()]
+    found = [(e.result["dataset"], e.result["split"], tuple(e.result.get("image_size") or ())) for e in evaluated]
+    if any(e.spec.name not in names for e in evaluated) or set(found) != {wanted}:
+        return False
+    from mosaiclib.training import recipes  # here, so that a table's page does not depend on how networks train
+
+    named = recipes.load("paper")
+    used = [e.result["training"]["recipe"] for e in evaluated]
+    return all(_plain(recipe.get(name)) == _plain(getattr(named, name)) for recipe in used for name in _RECIPE)
 
 
 def _plain(value):
