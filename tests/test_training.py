@@ -8,7 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,7 @@ import tensorflow as tf
 
 from mosaiclib import evaluation, models, training
 from mosaiclib.data import datasets, images
+from mosaiclib.inference import KerasSegmenter
 from mosaiclib.models import blocks, catalogue, frozen
 from mosaiclib.training import losses, progress_line, recipes
 from mosaiclib.training.optimizer import PolyDecay, compile_network, decays
@@ -457,9 +459,49 @@ def test_progress_is_one_line_that_updates_or_one_an_epoch(live, tiny_dataset, t
 
 def test_a_val_miou_over_fewer_classes_says_so(tiny_dataset, tmp_path, monkeypatch):
     score = evaluation.iou.Score("cityscapes", 0.5, (0.5, None, 0.25, 0.75), 0.5, 2)
-    monkeypatch.setattr(training.loop, "validate", lambda *_: score)
+    monkeypatch.setattr(training.loop.Validation, "__call__", lambda _: score)
     shown, plan = io.StringIO(), recipe(epochs=1)
     line = progress_line.TrainingLine(plan.batch_size, live=False, file=shown)
     outcome = training.train(small(plan.crop, 4), tiny_dataset, plan, tmp_path, report=line)
     assert "val mIoU 50.00 % over 3 of 4 classes" in shown.getvalue()
     assert outcome["history"][0]["over"] == " over 3 of 4 classes"
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_what_training_validates_is_what_an_evaluation_of_its_weights_gives(precision, tiny_dataset, tmp_path):
+    """Images are larger than the crop and of another aspect; before, they were squashed to it."""
+    keras.config.set_dtype_policy(precision)
+    try:
+        network = mosaic((48, 64), 4)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    generator = np.random.default_rng(5)
+    for variable in network.weights:
+        low, high = (0.5, 1.5) if variable.path.endswith(("variance", "gamma")) else (-0.5, 0.5)
+        variable.assign(generator.uniform(low, high, variable.shape))
+    models.save(network, tmp_path / "w", models.Card(SPEC, tiny_dataset.classes, "tiny", (48, 64)))
+    segmenter = KerasSegmenter(partial(models.load, tmp_path / "w"))
+    score = evaluation.score(evaluation.evaluate(segmenter, tiny_dataset, "val"), tiny_dataset.rule)
+    validation = training.loop.Validation(network, tiny_dataset, spec=SPEC)
+    assert validation().miou == pytest.approx(score.miou, abs=1e-6)
+    squashed = training.loop.Validation(network, tiny_dataset)().miou
+    assert abs(squashed - score.miou) > 1e-3, "this could tell"
+    for variable in network.weights:
+        variable.assign(np.ones(variable.shape))
+    assert abs(validation().miou - score.miou) > 1e-3, "the weights are those of now"
+
+
+def test_images_of_many_sizes_keep_a_few_networks(tiny_dataset):
+    validation = training.loop.Validation(mosaic((48, 64), 4), tiny_dataset, spec=SPEC)
+    images = [(np.zeros((side, 80, 3), np.uint8), np.zeros((side, 80), np.uint8)) for side in (64, 65, 66, 67, 65)]
+    with_sizes = replace(tiny_dataset, list_split=lambda _: [])
+    object.__setattr__(with_sizes, "split", lambda _: range(len(images)))
+    object.__setattr__(with_sizes, "read", images.__getitem__)
+    validation.dataset = with_sizes
+    assert validation().n_images == 5
+    assert list(validation.networks) == [(64, 80), (65, 80), (66, 80)]
+
+
+def test_ade20k_is_validated_by_mlperfs_protocol():
+    data = datasets.get("ade20k_top31")
+    assert data.prepare is None and data.for_evaluation().prepare is datasets.get("ade20k_top31-mlperf").prepare

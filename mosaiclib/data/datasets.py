@@ -5,7 +5,7 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -47,7 +47,8 @@ class Dataset:
     to_train_id: 256 entries from the ids on disk to train ids; 255 is ignored, -1 may not occur.
     list_split: from a split's name to (picture, label map) paths for every picture in it, sorted.
     list_labels: from a split's name to all label maps on disk, so that those without a picture are found.
-    prepare: what is done to every pair (picture, train ids) when it is read, if anything.
+    prepare: what is done to every pair (picture, train ids) when it is read, if anything. prepare_evaluation: the same
+        where it is evaluated, by its protocol.
     shareable: whether its pictures may be passed on; where not, published reports show none of them.
     rule: the IoU rule its results are usually given by (see `evaluation.RULES`).
     root: the folder that was named for it, if one was.
@@ -67,8 +68,13 @@ class Dataset:
     rule: str = "cityscapes"
     list_labels: Callable[[str], list] = field(default=_no_labels, repr=False)
     prepare: Callable | None = field(default=None, repr=False)
+    prepare_evaluation: Callable | None = field(default=None, repr=False)
     root: Path | None = None
     video_of: Callable[[Path], str] | None = field(default=None, repr=False)
+
+    def for_evaluation(self) -> "Dataset":
+        """This data set as its protocol of evaluation reads it."""
+        return replace(self, prepare=self.prepare_evaluation or self.prepare)
 
     def check_split(self, name):
         """Raises ValueError where there is no split of that name."""
@@ -230,6 +236,7 @@ def get(name, root=None) -> Dataset:
             list_labels=partial(ade20k.labels, root),
             root=root,
             prepare=ade20k.mlperf_preprocess if as_mlperf else None,
+            prepare_evaluation=ade20k.mlperf_preprocess,
             licence="annotations BSD-3; pictures for non-commercial research and education",
             rule="mlperf31",
         )

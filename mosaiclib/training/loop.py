@@ -17,15 +17,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from mosaiclib import evaluation
 from mosaiclib.data import guard
 from mosaiclib.data.augment import Augmentation
-from mosaiclib.data.batches import TrainingBatches, scale_input
+from mosaiclib.data.batches import TrainingBatches
 from mosaiclib.models.frozen import with_stored_statistics, without_training
 from mosaiclib.models.weights import read_arrays, write_arrays
 from mosaiclib.training import checkpoints, distribution, losses
 from mosaiclib.training.optimizer import compile_network
 from mosaiclib.training.recipes import Recipe
+from mosaiclib.training.validation import Validation
 
 _MMAP_MAX, _TRIM_THRESHOLD, _ARENA_MAX = -4, -1, -8  # of mallopt, in malloc.h
 CHECKPOINT, BEST = "checkpoint.h5", "best.h5"
@@ -35,10 +35,11 @@ class Diverged(ValueError):
     """A training whose loss is no longer finite; another learning rate may do better."""
 
 
-def train(model, dataset, recipe, folder, report=None, stop_after=None):
+def train(model, dataset, recipe, folder, report=None, stop_after=None, spec=None):
     """Trains `model` (output "logits", built at the crop size) on a data set and returns the learning curve.
 
-    folder, report, stop_after and what is returned: as `fit` has them, with the metric "val_miou". Raises ValueError
+    folder, report, stop_after and what is returned: as `fit` has them, with the metric "val_miou". spec: of the model,
+    so that images are validated at their own size. Raises ValueError
     before the first step where the data could not end well (`data.guard`).
     """
     guard.check(dataset, recipe.train_splits, recipe.validates)
@@ -46,8 +47,10 @@ def train(model, dataset, recipe, folder, report=None, stop_after=None):
     weights = losses.class_weights(dataset, recipe.class_balance, recipe.train_splits) if recipe.class_balance else None
     loss = partial(losses.segmentation_loss, class_weights=weights, dice=recipe.dice)
 
+    validate = Validation(model, dataset, spec=spec)
+
     def measure():
-        score = validate(model, dataset)
+        score = validate()
         return score.miou, {"over": score.over} if score.over else {}
 
     return fit(model, batches, loss, recipe, folder, "val_miou", measure, report, stop_after)
@@ -195,23 +198,3 @@ class _Session(keras.callbacks.Callback):
         finally:
             for variable, value in zip(self.network.trainable_variables, trained, strict=True):
                 variable.assign(value)
-
-
-def validate(model, dataset, split="val"):
-    """The `evaluation.Score` of a training network on a split, by the data set's own rule.
-
-    Pictures of the network's input size are segmented directly; others are resized to it and their class
-    maps back, which is a little worse than `evaluation.evaluate` at full size and much faster.
-    """
-    import cv2
-
-    height, width = model.input_shape[1:3]
-    matrix = evaluation.ConfusionMatrix(len(dataset.classes))
-    for sample in dataset.split(split):
-        image, label = dataset.read(sample)
-        if label.shape != (height, width):
-            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-        logits = distribution.predict(model, scale_input(image)[None])[0].astype(np.float32)
-        logits = cv2.resize(logits, label.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        matrix.update(label, logits.argmax(-1))
-    return evaluation.score(matrix, dataset.rule)
