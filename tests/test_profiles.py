@@ -239,6 +239,25 @@ def test_the_best_of_a_sweep_is_handed_on(profile, tmp_path, monkeypatch):
     assert (ROOT / resolved["weights"]).resolve() == runs.folder_of("p", "train/minicity-enet-lr0.2") / "weights"
 
 
+def test_backbones_start_from_what_the_sweep_says(profile, tmp_path):
+    sweep = {"dataset": "minicity", "rows": ["enet", "resnet50-mosaic"]}
+    folder = tmp_path / "weights"
+    plan = profile(sweeps=[sweep | {"pretrained": {"resnet50": str(folder), "whole": "random"}}])
+    train = plan.runs["train/minicity-resnet50-mosaic"]
+    assert (train.parameters["initial_weights"], train.parameters["initial_part"]) == (str(folder), "resnet50.")
+    assert "initial_weights" not in plan.runs["train/minicity-enet"].parameters
+    assert plan.runs["train/minicity-enet"].description.endswith("from random weights")
+    waits = waiting.for_data(plan, list(plan.runs))
+    assert set(waits) == {"train/minicity-resnet50-mosaic", "evaluate/minicity-resnet50-mosaic"}
+    assert "mosaic import" in waits["train/minicity-resnet50-mosaic"]
+    folder.mkdir()
+    (folder / "spec.json").write_text("{}")
+    assert not waiting.for_data(plan, list(plan.runs))
+    for pretrained in ({"whole": "random"}, {"whole": "random", "resnet50": "random", "mnmh": "random"}):
+        with pytest.raises(ValueError, match=r"pretrained (says nothing of resnet50|names mnmh)"):
+            profile(sweeps=[sweep | {"pretrained": pretrained}])
+
+
 def test_a_candidate_without_a_score_stops_nothing(profile, tmp_path, monkeypatch, capsys):
     """One rate diverges and stays as it is; one is killed and will be tried again; the third is chosen."""
     from papermill.exceptions import PapermillExecutionError

@@ -176,11 +176,12 @@ def load(name_or_path) -> Profile:
 
 
 def outside_files(plan):
-    """Fetched files that a run reads where they are there: it is run again once they have come."""
+    """Fetched files and weights that a run reads where they are there: it is run again once they have come."""
     from mosaiclib.data import fetch
 
     keys = [value for value in plan.all_parameters.values() if value in fetch.FILES]
-    return [path for path in map(fetch.find, keys) if path]
+    weights = ROOT / plan.all_parameters.get("initial_weights", "") / "model.weights.h5"
+    return [path for path in [*map(fetch.find, keys), weights] if path and path.is_file()]
 
 
 def _page(path):

@@ -4,6 +4,7 @@
       - dataset: cityscapes
         tables: [2, 3]                      # every network of these tables, once
         learning_rates: [0.0005, 0.001]     # one training each; the best on the val split is evaluated
+        pretrained: {mnmh: data/pretrained/mnmh, whole: random}  # what backbones start from, see docs/reproduce.md
         train: {epochs: 100, batch_size: 8, crop_height: 769, crop_width: 769}
         evaluate: {split: val}
         export: {height: 1024, width: 2048} # where there is one: TFLite files ...
@@ -26,6 +27,10 @@ _Parameters = dict[str, bool | int | float | str]
 _Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
+def _backbone(network):
+    return catalogue.get(network).backbone or "whole"
+
+
 def _digits(rate):
     """A learning rate as a run's name can hold it, all of its digits and no exponent: 0.00001."""
     return np.format_float_positional(rate, trim="-")
@@ -35,7 +40,9 @@ class Sweep(BaseModel):
     """One entry of `sweeps`.
 
     rows: networks by name, beside those of `tables`. data_root: the data set's folder, where it is not in its
-    usual place. about_train_s, about_s: how long a training, and any other run, takes on the profile's machine.
+    usual place. pretrained: {backbone: what it starts from}, a weights folder, "run:..." for that of another run, or
+    "random"; "whole" stands for networks without a backbone, and {} starts all from random weights. about_train_s,
+    about_s: how long a training, and any other run, takes on the profile's machine.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -44,6 +51,7 @@ class Sweep(BaseModel):
     tables: list[int] = Field(default_factory=list)
     rows: list[str] = Field(default_factory=list)
     learning_rates: list[_Rate] = Field(default_factory=list)
+    pretrained: dict[str, str] = Field(default_factory=dict)
     train: _Parameters = Field(default_factory=dict)
     evaluate: _Parameters = Field(default_factory=dict)
     export: _Parameters | None = None
@@ -59,7 +67,20 @@ class Sweep(BaseModel):
             paper.records(table)
         for name in self.rows:
             catalogue.get(name)
+        if self.pretrained:
+            used = {_backbone(name) for name in self.networks()}
+            if missing := used - set(self.pretrained):
+                raise ValueError(
+                    f"pretrained says nothing of {', '.join(sorted(missing))}: a weights folder, or random"
+                )
+            if unused := set(self.pretrained) - used:
+                raise ValueError(f"pretrained names {', '.join(sorted(unused))}, which no network of the sweep has")
         return self
+
+    def starts_from(self, network) -> dict:
+        """The parameters of a training that say what the network's backbone starts from."""
+        weights = self.pretrained.get(_backbone(network), "random")
+        return {} if weights == "random" else {"initial_weights": weights, "initial_part": f"{_backbone(network)}."}
 
     def networks(self) -> list[str]:
         """The names of the sweep's networks, each once, in the order of the tables."""
@@ -78,6 +99,10 @@ class Sweep(BaseModel):
             found |= self._runs_of(network)
         return found
 
+    def _start(self, network):
+        start = self.starts_from(network)
+        return f"from {start['initial_weights']}" if start else "from random weights"
+
     def _runs_of(self, network):
         row, data = f"{self.dataset}-{network}", {"dataset": self.dataset}
         if self.data_root:
@@ -88,8 +113,8 @@ class Sweep(BaseModel):
             at = "".join(f", learning rate {_digits(value)}" for value in rate.values())
             found[f"train/{name}"] = {
                 "notebook": "notebooks/20_train.ipynb",
-                "description": f"{network} on {self.dataset}{at}",
-                "parameters": {"model": network, **data, **self.train, **rate},
+                "description": f"{network} on {self.dataset}{at}, {self._start(network)}",
+                "parameters": {"model": network, **data, **self.starts_from(network), **self.train, **rate},
                 "about_s": self.about_train_s,
             }
         chosen = f"best:train/{row}-lr*/weights" if self.learning_rates else f"run:train/{row}/weights"

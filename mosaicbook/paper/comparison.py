@@ -18,6 +18,7 @@ The `result.json` of a run `tables/table_N` is
                           "unit": "%",
                           "data": "cityscapes val",    what ours was measured on; rows compare only on the same
                           "other_data": false,         whether that is not what the paper measured on
+                          "apart": "",                  why else nothing is subtracted, in two or three words
                           "run": "evaluate/r4-ade20k", the run that measured it, "stage/row"; or null
                           "note": "",                  one sentence shown below the cell
                           "command": ""}]}]}           what fills the cell where it is empty
@@ -31,7 +32,8 @@ from mosaicbook.runs.results import Cell, Table
 def cell(paper=None, ours=None, unit="", run=None, note="", command="", **judged) -> dict:
     """One cell as plain JSON data; the difference is worked out here, so that no table gets it wrong.
 
-    judged: paper_text, tolerance, data and other_data, where they are known.
+    judged: paper_text, tolerance, data and other_data, where they are known; apart: why ours is not subtracted although
+    the data are the paper's.
     """
     return Cell(paper=paper, ours=ours, unit=unit, run=run, note=note, command=command, **judged).model_dump()
 

@@ -153,7 +153,7 @@ def _miou(record, measured):
     spec = catalogue.get(record.spec)
     exact = [network for network in measured if _named(network).name.removesuffix("-released") == record.spec]
     alike = [network for network in measured if _same_head(spec, _named(network))]
-    own_data = [network for network in exact if network[0][0].result["dataset"] == record.dataset]
+    own_data = [network for network in exact if network[0][0].result["dataset"].startswith(record.dataset)]
     network = next(iter([*own_data, *exact, *alike]), None)
     if network is None:
         command = f"mosaic report --profile paper --tables {record.table} --rows {record.spec}"
@@ -180,7 +180,19 @@ def _miou(record, measured):
         f"single scale, rule {result['rule']}{over}{other}{frozen}",
         data=f"{result['dataset']} {result['split']}{over}",
         other_data=not own_data or network not in own_data,
+        apart=_apart(record, result),
     )
+
+
+def _apart(record, result):
+    """Why a result on the paper's data is not compared with the printed number, in a few words; "" where it is."""
+    if record.recipe in paper.RECIPES.values():
+        return "its authors' number"
+    if result["n_images"] < result.get("split_images", result["n_images"]):
+        return "a part of the split"
+    if (result.get("training") or {}).get("initial_weights_sha256") == "":
+        return "from random weights"
+    return ""
 
 
 def _named(network):

@@ -20,6 +20,7 @@ class Cell(BaseModel):
     seeds: int | None = None
     data: str = ""
     other_data: bool = False
+    apart: str = ""
     unit: str = ""
     run: str | None = None
     note: str = ""
@@ -27,7 +28,7 @@ class Cell(BaseModel):
 
     @model_validator(mode="after")
     def _subtract(self):
-        known = self.paper is not None and self.ours is not None and not self.other_data
+        known = self.paper is not None and self.ours is not None and not (self.other_data or self.apart)
         self.difference = round(self.ours - self.paper, 10) if known else None
         judged = known and self.tolerance is not None
         self.within = abs(self.difference) <= self.tolerance + 1e-9 if judged else None

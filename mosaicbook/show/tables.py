@@ -102,8 +102,8 @@ def _measured_line(column, cell):
     difference = "" if cell.difference is None else number(cell.difference, f"+.{min(decimals, 3)}f")
     if cell.within is not None:
         difference = f'<span class="{"within" if cell.within else "beyond"}">{difference}</span> {mark(cell.within)}'
-    if cell.other_data:
-        difference = '<span class="absent">other data</span>'
+    if apart := "other data" if cell.other_data else cell.apart:
+        difference = f'<span class="absent">{escape(apart)}</span>'
     link = "no run given"
     if cell.run:
         link = f'<a href="{page_name(cell.run)}">{escape(cell.run).replace("/", "/<wbr>")}</a>'

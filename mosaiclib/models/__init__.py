@@ -2,7 +2,7 @@
 
 from mosaiclib.models.build import build
 from mosaiclib.models.cost import Cost, cost
-from mosaiclib.models.weights import Card, initialise, load, load_card, save, save_arrays, sha256
+from mosaiclib.models.weights import Card, initialise, load, load_card, save, save_arrays, sha256, with_input_of
 
 __all__ = [
     "Card",
@@ -15,4 +15,5 @@ __all__ = [
     "save",
     "save_arrays",
     "sha256",
+    "with_input_of",
 ]

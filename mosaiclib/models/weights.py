@@ -8,7 +8,7 @@ head or other classes can take what fits. Nothing is unpickled and no code is lo
 import hashlib
 import json
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -137,6 +137,17 @@ def load(folder, input_size=None, output="logits", batch=None):
     if extra:
         raise ValueError(f"{path} holds '{min(extra)}', which is no part of {card.spec.name}.")
     return model
+
+
+def with_input_of(spec, folder, part=""):
+    """`spec` with the normalisation and the padding that the weights in `folder` were trained with.
+
+    part: as of `initialise`; where the backbone is no part of what is taken, the spec stays as it is.
+    """
+    if not f"{spec.backbone}.".startswith(part):
+        return spec
+    card = load_card(folder)
+    return replace(spec, normalisation=card.spec.normalisation, padding=card.spec.padding)
 
 
 def initialise(model, folder, part=""):
