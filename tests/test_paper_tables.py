@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from mosaicbook import paper, runs
 from mosaicbook.paper import backbone_table, comparison, results_table
 from mosaicbook.show import tables
