@@ -1,11 +1,15 @@
 """The verdicts on the paper's claims, from evaluations that a test has made up."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mosaicbook.beyond import heads_compared
 from mosaicbook.paper import judgement, relations, statements
 from mosaiclib.evaluation.image_counts import ImageCounts
 from mosaiclib.models import catalogue
@@ -146,3 +150,36 @@ def test_the_paper_s_setting_is_its_networks_data_and_recipe(profile):
         for spec, accuracy in ((catalogue.get("mnmh480-mosaic"), 0.7), (catalogue.get("mnmh480-mosaic-nogc"), 0.6)):
             profile(spec, seed, accuracy, training={"recipe": recipe | {"seed": seed}}, **where)
     assert (_of(GROUPS).verdict, _of(GROUPS).elsewhere) == ("yes", "not tested")
+
+
+def test_networks_trained_alike_stand_side_by_side_with_intervals(profile):
+    for seed in range(3):
+        profile(_mosaic(), seed, 0.70)
+        profile(_mosaic(skips=""), seed, 0.60)
+    profile(_mosaic(skips="4-S"), 0, 0.65)
+    profile(_mosaic(skips="4-S"), 1, 0.65, split="val")
+    best, one, last = heads_compared.networks("made", "test")
+    assert [n.spec.name for n in (best, one, last)] == [f"mnmh448-mosaic{end}" for end in ("", "-skip4s", "-noskip")]
+    assert best.miou == pytest.approx(np.mean(best.mious)) and best.interval.lower < best.miou < best.interval.upper
+    assert "more than chance" in heads_compared.against(best, last) and "1 seed," in heads_compared.against(best, one)
+    assert best.row()["mIoU"].count("[") == 1 and one.row()["seeds differ"] is None
+
+
+def test_a_script_that_imports_nothing_of_ours_gets_the_same_verdicts(profile, tmp_path):
+    for seed in range(3):
+        profile(_mosaic(), seed, 0.70)
+        profile(_mosaic(group_convolution=False), seed, 0.66)
+        profile(_mosaic(skips=""), seed, 0.70)
+    found, refused = judgement.studies("made")
+    findings = [judgement.judge(claim, found, refused).to_json() for claim in (GROUPS, SKIPS)]
+    folder = tmp_path / "made" / "runs" / "claims" / "claims"
+    folder.mkdir(parents=True)
+    result = {"findings": findings, "studies": [study.to_json() for study in found]}
+    (folder / "result.json").write_text(json.dumps(result))
+    script = Path(__file__).with_name("recompute.py")
+    assert "mosaic" not in script.read_text() and len(script.read_text().splitlines()) <= 50
+    run = subprocess.run([sys.executable, script, tmp_path / "made"], capture_output=True, text=True)
+    assert run.returncode == 0 and run.stdout.count("\n") == 2, run.stderr
+    findings[0]["pairs"][0]["upper"] += 0.2
+    (folder / "result.json").write_text(json.dumps(result))
+    assert subprocess.run([sys.executable, script, tmp_path / "made"], capture_output=True).returncode

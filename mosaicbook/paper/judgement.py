@@ -54,11 +54,7 @@ def judge(claim, found=(), refused=()) -> Finding:
         sentence=f"{sentence} {_print_sentence(claim, printed)}",
         elsewhere=elsewhere,
         elsewhere_sentence=elsewhere_sentence.strip(),
-        pairs=[
-            c.to_json() | {"place": unit.place, "text": relations.named(claim.pairs[c.position])}
-            for unit in units
-            for c in unit.comparisons
-        ],
+        pairs=[_pair(claim, unit, comparison) for unit in units for comparison in unit.comparisons],
         not_compared=_not_compared(claim, found, refused) if elsewhere == verdict == NOT_TESTED else [],
     )
 
@@ -170,6 +166,16 @@ def _of_unit(unit):
     pick = max if unit.claim.relation == "apart" else min
     extreme = pick(compared, key=lambda c: abs(c.difference.estimate) if pick is max else c.difference.estimate)
     return f"{sentence}; {'the largest' if pick is max else 'the least'}: {_points(extreme)}."
+
+
+def _pair(claim, unit, comparison):
+    """One comparison as JSON data, with what the claim says of it."""
+    said = {
+        "relation": claim.relation,
+        "amount": claim.amount,
+        "text": relations.named(claim.pairs[comparison.position]),
+    }
+    return comparison.to_json() | {"place": unit.place, **said}
 
 
 def _points(comparison):
