@@ -9,21 +9,12 @@ from mosaicbook import paper
 from mosaicbook.show import figures
 from mosaiclib import models
 from mosaiclib.models import catalogue
+from mosaiclib.models.parts import BACKBONE, CONTEXT, DECODER, part_of
 
 figures.style()
 
-# Which part of a network a layer belongs to, by the beginning of its name; the longest counts. All else is
-# backbone, told apart by the stride of its output.
-CONTEXT, DECODER = "context", "decoder"
-_PARTS = {
-    "mosaic.encoder": CONTEXT, "mosaic.decoder": DECODER, "lraspp": DECODER, "lraspp.features": CONTEXT,
-    "lraspp.gate": CONTEXT, "lraspp.scale": CONTEXT, "deeplab.aspp": CONTEXT, "deeplab": DECODER,
-    "segnet.decoder": DECODER, "segnet.classifier": DECODER, "icnet.fusion": DECODER, "icnet.head": DECODER,
-    "erfnet.decoder": DECODER, "erfnet.classifier": DECODER, "espnet.decoder": DECODER,
-    "espnet.classifier": DECODER, "enet.stage4": DECODER, "enet.stage5": DECODER, "enet.classifier": DECODER,
-}  # fmt: skip
 STRIDES = ("stride 1", "stride 2", "stride 4", "stride 8", "stride 16")
-PARTS = (*STRIDES, CONTEXT, DECODER)
+PARTS = (*STRIDES, CONTEXT.name, DECODER.name)
 
 
 def networks(tables) -> list:
@@ -65,9 +56,12 @@ def cost(record) -> dict:
 
 
 def _part(layer, height, before):
-    fitting = [begin for begin in _PARTS if layer.name.startswith(begin)]
-    if fitting:
-        return _PARTS[max(fitting, key=len)]
+    """The part of the network that a layer is booked in: of the backbone, the stride of its output."""
+    if "." not in layer.name:  # an operation on tensors, such as a split: it goes with what stands before it
+        return before
+    part = part_of(layer.name).name
+    if part != BACKBONE.name:
+        return part
     if len(layer.output_shape) != 3 or layer.output_shape[0] <= height // 64:  # a gate of the whole map
         return before if before in STRIDES else STRIDES[-1]
     stride = height / layer.output_shape[0]
@@ -77,7 +71,7 @@ def _part(layer, height, before):
 def bars(costs):
     """A bar per network, cut into its parts by their share of the MAdds, as a matplotlib figure."""
     colours = dict(zip(STRIDES, sns.color_palette("Blues", len(STRIDES) + 1)[1:], strict=True))
-    colours |= {CONTEXT: "#de8f05", DECODER: "#029e73"}
+    colours |= {CONTEXT.name: "#de8f05", DECODER.name: "#029e73"}
     figure, axes = plt.subplots(figsize=(7.6, 1.6 + 0.42 * len(costs)))
     names = [f"{c['model']}\n{c['madds_b']:.4g} B" for c in costs]
     left = [0.0] * len(costs)

@@ -4,10 +4,10 @@ from html import escape
 
 from mosaicbook.explorer import designs
 from mosaicbook.show import figures
-from mosaicbook.show.networks.layered import BACKBONE, CONTEXT, DECODER
+from mosaicbook.show.networks.layered import COLOURS as PART_COLOURS
 from mosaicbook.show.tables import MINUS, number
 
-COLOURS = {"backbone": BACKBONE, "encoder": CONTEXT, "decoder": DECODER}
+COLOURS = {"backbone": PART_COLOURS["backbone"], "encoder": PART_COLOURS["context"], "decoder": PART_COLOURS["decoder"]}
 KNOBS = {"input_size": "input size", "group_convolution": "group convolution", "shared_levels": "shared levels"}
 MB = 1e6
 

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from mosaiclib.models.parts import part_of
 from mosaiclib.training import distribution
 
 
@@ -29,9 +30,12 @@ class PolyDecay(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def decays(variable):
-    """Whether weight decay acts on a variable: on kernels, of depthwise ones on MOSAIC's own only (official code)."""
-    is_depthwise = ".depthwise." in variable.path and not variable.path.startswith("mosaic.")
-    return variable.path.endswith("/kernel") and not is_depthwise
+    """Whether weight decay acts on a variable: on kernels, and on depthwise ones where their part decays them.
+
+    Raises ValueError for a depthwise kernel of a layer that no file declares.
+    """
+    layer, _, name = variable.path.rpartition("/")
+    return name == "kernel" and (".depthwise." not in layer or part_of(layer.split("/")[0]).decays_depthwise)
 
 
 def compile_network(model, recipe, batches, loss):

@@ -7,13 +7,11 @@ from matplotlib.path import Path
 from mosaicbook.show import figures
 from mosaicbook.show.networks import graphs
 from mosaicbook.show.networks.layered import (
-    BACKBONE,
     CLEAR,
-    CONTEXT,
-    DECODER,
     SMALL,
     Box,
     canvas,
+    colour,
     draw,
     stroke,
     thickness,
@@ -28,7 +26,7 @@ def funnel(graph, width=4.8):
     graph: of a whole network, as `graphs.stages` gives it. width: at least so many inches.
     """
     places = _places(graph)
-    boxes = {name: Box(_lines(name), _colour(name, *place)) for name, place in places.items()}
+    boxes = {name: Box(_lines(name), colour(name)) for name in places}
     step = max(box.width for box in boxes.values()) + BETWEEN
     tallest = max(box.height for box in boxes.values())
     for name, box in boxes.items():
@@ -77,12 +75,6 @@ def _lines(name):
     first, *last = name.split(" to ")
     network, *parts = first.split(".")
     return [network, *map(graphs.spaced, parts), *(f"to {graphs.spaced(part)}" for part in last)]
-
-
-def _colour(name, column, row, _):
-    if "decoder" in name:
-        return DECODER
-    return CONTEXT if column else BACKBONE
 
 
 def _line(axes, edge, aside, graph, source, target):

@@ -15,6 +15,7 @@ from matplotlib.textpath import TextPath
 
 from mosaicbook.show import figures
 from mosaicbook.show.networks import graphs, layout
+from mosaiclib.models.parts import part_of
 
 figures.style()
 
@@ -23,7 +24,7 @@ LINE, SMALL_LINE = 1.24 * TEXT / 72, 1.2 * SMALL / 72
 THICKEST, THINNEST = 13, 1.5  # points
 PAD, BEND, CLEAR = 0.09, 0.32, 0.05
 # Of seaborn's colour-blind palette: three that show on white and on a dark page.
-BACKBONE, CONTEXT, DECODER = "#0173b2", "#de8f05", "#029e73"
+COLOURS = {"backbone": "#0173b2", "context": "#de8f05", "decoder": "#029e73"}
 
 
 @dataclass
@@ -59,10 +60,9 @@ def text_width(text, points) -> float:
     return TextPath((0, 0), text, size=points).get_extents().width / 72 if text.strip() else 0.0
 
 
-def _colour(name):
-    if name in (graphs.IMAGE, graphs.OUTPUT):
-        return ""
-    return {"encoder": CONTEXT, "aspp": CONTEXT, "decoder": DECODER}.get(name.split(".")[1].split(" ")[0], BACKBONE)
+def colour(name) -> str:
+    """The colour of the part of a network that a group of layers belongs to; "" for the image and the output."""
+    return "" if name in (graphs.IMAGE, graphs.OUTPUT) else COLOURS[part_of(name.split(" to ")[0]).name]
 
 
 def thickness(edge, graph) -> float:
@@ -82,7 +82,7 @@ def layered(graph, focus, width=4.8):
     """
     rows, chains = layout.rows(graph)
     stacked = max(len(row) for row in rows) > 4
-    boxes = {name: Box(_lines(graph, name, focus), _colour(name)) for name in graph.groups}
+    boxes = {name: Box(_lines(graph, name, focus), colour(name)) for name in graph.groups}
     ports = {name: _ports(graph, name, stacked) for name in graph.groups}
     reach = {point: _reach(boxes.get(point), ports.get(point)) for row in rows for point in row}
     x = layout.across(rows, chains.values(), reach)

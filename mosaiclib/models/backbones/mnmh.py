@@ -7,6 +7,9 @@ the paper wants operations that every phone accelerator supports.
 from typing import NamedTuple
 
 from mosaiclib.models import blocks
+from mosaiclib.models.parts import BACKBONE
+
+PARTS = {"mnmh": BACKBONE}
 
 
 class Block(NamedTuple):

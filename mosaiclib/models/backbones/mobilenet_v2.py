@@ -3,6 +3,9 @@
 from typing import NamedTuple
 
 from mosaiclib.models import blocks
+from mosaiclib.models.parts import BACKBONE
+
+PARTS = {"mobilenet_v2": BACKBONE}
 
 
 class Stage(NamedTuple):

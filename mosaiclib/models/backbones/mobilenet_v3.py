@@ -7,6 +7,9 @@ output stride is 16: the block that had the last stride loses it, those after it
 from typing import NamedTuple
 
 from mosaiclib.models import blocks
+from mosaiclib.models.parts import BACKBONE
+
+PARTS = {"mobilenet_v3_small": BACKBONE, "mobilenet_v3_large": BACKBONE}
 
 
 class Block(NamedTuple):

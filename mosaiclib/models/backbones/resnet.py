@@ -10,6 +10,9 @@ from typing import NamedTuple
 from keras import layers
 
 from mosaiclib.models import blocks
+from mosaiclib.models.parts import BACKBONE
+
+PARTS = {"resnet50": BACKBONE, "resnet101": BACKBONE}
 
 EPSILON = 1e-5
 

@@ -10,6 +10,9 @@ from typing import NamedTuple
 from keras import layers
 
 from mosaiclib.models import blocks
+from mosaiclib.models.parts import BACKBONE
+
+PARTS = {"xception71": BACKBONE}
 
 
 class Module(NamedTuple):

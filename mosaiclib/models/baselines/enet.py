@@ -18,6 +18,9 @@ from mosaiclib.models.baselines.layers import (
     prelu,
     transposed,
 )
+from mosaiclib.models.parts import BACKBONE, DECODER
+
+PARTS = {"enet": BACKBONE, "enet.stage4": DECODER, "enet.stage5": DECODER, "enet.classifier": DECODER}
 
 # The middle convolutions of stages 2 and 3: (kind, dilation or length).
 CONTEXT = (

@@ -9,6 +9,9 @@ from keras import layers
 
 from mosaiclib.models import blocks
 from mosaiclib.models.baselines.layers import convolution, crop_to, pad_to_multiple, transposed
+from mosaiclib.models.parts import BACKBONE, DECODER
+
+PARTS = {"erfnet": BACKBONE, "erfnet.decoder": DECODER, "erfnet.classifier": DECODER}
 
 DILATIONS = (2, 4, 8, 16, 2, 4, 8, 16)
 

@@ -9,6 +9,9 @@ from keras import layers
 
 from mosaiclib.models import blocks
 from mosaiclib.models.baselines.layers import convolution, crop_to, normalise_prelu, pad_to_multiple, transposed
+from mosaiclib.models.parts import BACKBONE, DECODER
+
+PARTS = {"espnet": BACKBONE, "espnet.decoder": DECODER, "espnet.classifier": DECODER}
 
 DILATIONS = (1, 2, 4, 8, 16)
 LEVEL2_BLOCKS = 2  # p

@@ -10,6 +10,9 @@ from typing import NamedTuple
 from keras import layers
 
 from mosaiclib.models import blocks
+from mosaiclib.models.parts import BACKBONE, DECODER
+
+PARTS = {"icnet": BACKBONE, "icnet.fusion": DECODER, "icnet.head": DECODER}
 
 # Pyramid levels, {bins: stride of their windows as a share of the side}: 33, 16, 10 and 5 of 33 in the prototxt, whose
 # three bins thus overlap more than they need to.

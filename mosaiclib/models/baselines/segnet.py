@@ -5,8 +5,10 @@ Segmentation (2017). The layers are those of `Models/segnet_inference.prototxt` 
 alexgkendall/SegNet-Tutorial. A row of the paper's Table 2.
 """
 
-from mosaiclib.models import blocks
+from mosaiclib.models import blocks, parts
 from mosaiclib.models.baselines.layers import convolution, crop_to, max_pool_with_indices, max_unpool, pad_to_multiple
+
+PARTS = {"segnet": parts.BACKBONE, "segnet.decoder": parts.DECODER, "segnet.classifier": parts.DECODER}
 
 # Filters of every 3x3 convolution, stage by stage; each encoder stage ends in a pooling, and each decoder
 # stage starts with the unpooling of its mirror image. The classifier follows decoder stage 1.

@@ -7,6 +7,9 @@ MobileNetV2, without atrous branches (Table 7).
 from keras import layers
 
 from mosaiclib.models import blocks
+from mosaiclib.models.parts import Part
+
+PARTS = {"deeplab.aspp": Part("context", decays_depthwise=False), "deeplab": Part("decoder", decays_depthwise=False)}
 
 EPSILON = 1e-5
 DROPOUT = 0.1

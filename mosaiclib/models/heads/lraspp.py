@@ -6,6 +6,9 @@ The paper calls a backbone with this head Mobile-DeepLab, MDL (Table 2), or LR-A
 from keras import layers
 
 from mosaiclib.models import blocks
+from mosaiclib.models.parts import CONTEXT, DECODER
+
+PARTS = {"lraspp": DECODER, "lraspp.features": CONTEXT, "lraspp.gate": CONTEXT, "lraspp.scale": CONTEXT}
 
 EPSILON = 1e-5
 WINDOW = 49  # at stride 16: the whole map of a 769x769 crop

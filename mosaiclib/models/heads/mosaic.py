@@ -4,6 +4,9 @@ from keras import layers, ops
 
 from mosaiclib.models import blocks
 from mosaiclib.models.batch_norm import BatchNormalization
+from mosaiclib.models.parts import CONTEXT, DECODER
+
+PARTS = {"mosaic.encoder": CONTEXT, "mosaic.decoder": DECODER}
 
 KERNELS = (3, 5)
 

@@ -9,6 +9,7 @@ import keras
 
 from mosaiclib.data.classes import CITYSCAPES
 from mosaiclib.models.build import build
+from mosaiclib.models.parts import BACKBONE, part_of
 from mosaiclib.models.weights import Card
 
 APPLICATIONS = {
@@ -33,7 +34,7 @@ def application(backbone, weights=None, input_size=(224, 224)):
 
 def fill(model, source) -> list[str]:
     """Fills the backbone of `model` from an `application`; returns the names of the layers filled."""
-    ours = [layer for layer in model.layers if layer.weights and layer.name.startswith("mobilenet")]
+    ours = [layer for layer in model.layers if layer.weights and part_of(layer.name) == BACKBONE]
     theirs = [layer for layer in source.layers if layer.weights]
     filled = []
     for layer, other in zip(ours, theirs, strict=False):
