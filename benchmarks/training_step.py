@@ -1,31 +1,131 @@
-"""Seconds a training step takes: forward, backward and update, on random pictures held in memory.
+"""Seconds a training step takes: forward, backward and update, on random images held in memory.
 
-    python benchmarks/training_step.py [NETWORK ...] [--size 256x512] [--batch 4] [--steps 10]
+    python benchmarks/training_step.py [NETWORK ...] [--size 256x512] [--batch 4] [--steps 10] [--beside keras ...]
 
-Several networks take turns step by step, so that a drifting machine does not favour one. A step's first calls,
-which compile, are not counted. Prints the median and the spread of each, and its ratio to the first.
+All take turns step by step in one process, so that a drifting machine does not favour one. Calls that compile are not
+counted. Prints the median and the spread of each, and the median of its ratio to the first in the same turn.
+
+Beside the first network: "keras", the same with Keras' own batch norms and loss; "forward", its forward pass alone;
+"tensorflow", the same operations and update in plain tf.nn as the authors' code has them, on TensorFlow only.
 """
 
 import argparse
 import statistics
 import time
+from functools import partial
 
 import numpy as np
 
 from mosaiclib import models
-from mosaiclib.models import catalogue
-from mosaiclib.training import losses
+from mosaiclib.models import batch_norm, catalogue, graph
+from mosaiclib.training import Recipe, losses
+from mosaiclib.training.loop import keep_freed_memory
+from mosaiclib.training.optimizer import compile_network, decays
+
+CLASSES, IGNORE, STEPS = 19, 255, 100_000
 
 
-def compiled(name, size, classes=19):
-    """A network with the optimizer and loss of `mosaiclib.training.loop`, ready for train_on_batch."""
+def recipe(size, batch):
+    """SGD with momentum and L2, as the authors train."""
+    return Recipe(epochs=1, batch_size=batch, crop=size, learning_rate=1e-3)
+
+
+def our_step(name, size, batch):
+    """A function of (images, labels) that makes one step of `mosaiclib.training`."""
+    network = models.build(catalogue.get(name), size, CLASSES)
+    compile_network(network, recipe(size, batch), STEPS, losses.segmentation_loss)
+    return network.train_on_batch
+
+
+def keras_step(name, size, batch):
+    """The same network with Keras' own batch norms, and Keras' own loss."""
     import keras
 
-    network = models.build(catalogue.get(name), size, classes)
-    network.compile(
-        keras.optimizers.AdamW(1e-3), losses.segmentation_loss, jit_compile=keras.backend.backend() == "jax"
-    )
-    return network
+    def copied(layer):
+        is_norm = isinstance(layer, batch_norm.BatchNormalization)
+        return (keras.layers.BatchNormalization if is_norm else type(layer)).from_config(layer.get_config())
+
+    def loss(labels, logits):
+        logits = keras.ops.image.resize(logits, size, interpolation="bilinear")
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=IGNORE)(labels, logits)
+
+    network = keras.models.clone_model(models.build(catalogue.get(name), size, CLASSES), clone_function=copied)
+    compile_network(network, recipe(size, batch), STEPS, loss)
+    return network.train_on_batch
+
+
+def forward(name, size, batch):
+    """The forward pass as a training makes it, without gradient or update."""
+    import keras
+
+    network = models.build(catalogue.get(name), size, CLASSES)
+    network.compile(jit_compile=keras.backend.backend() == "jax")
+    network.predict_step = lambda data: network(data, training=True)
+    return lambda images, labels: network.predict_on_batch(images)
+
+
+def tensorflow_step(name, size, batch):
+    """The network's operations, TensorFlow's loss and SGD, written in plain tf.nn: stands for the authors' code."""
+    import tensorflow as tf
+
+    plan, network = recipe(size, batch), models.build(catalogue.get(name), size, CLASSES)
+    variables = {v.path: tf.Variable(v.value, trainable=v.trainable) for v in network.weights}
+    trained = [(variables[v.path], decays(v)) for v in network.trainable_variables]
+    moments = [tf.Variable(tf.zeros_like(v)) for v, _ in trained]
+    weight = {id(v): variables[v.path] for v in network.weights}
+
+    @tf.function(autograph=False)
+    def step(images, labels):
+        with tf.GradientTape() as tape:
+            logits = tf.image.resize(_plain(network, images, weight), size)
+            valid = tf.cast(labels != IGNORE, tf.float32)
+            entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(
+                tf.where(labels == IGNORE, 0, tf.cast(labels, tf.int32)), logits
+            )
+            loss = tf.reduce_sum(entropy * valid) / (tf.reduce_sum(valid) + 1e-5)
+            loss += plan.weight_decay * tf.add_n([tf.nn.l2_loss(v) for v, decayed in trained if decayed])
+        gradients = tape.gradient(loss, [v for v, _ in trained])
+        for (variable, _), moment, gradient in zip(trained, moments, gradients, strict=True):
+            tf.raw_ops.ResourceApplyKerasMomentum(
+                var=variable.handle, accum=moment.handle, lr=plan.learning_rate, grad=gradient, momentum=0.9
+            )
+        return loss
+
+    return lambda images, labels: float(step(images, labels))
+
+
+def _plain(network, images, weight):
+    """The network's logits; weight: {id of a Keras variable: tf.Variable}."""
+    import keras
+    import tensorflow as tf
+
+    def compute(layer, *arguments, **options):
+        if not getattr(layer, "weights", ()):
+            return layer(*arguments, **options)
+        x, of = arguments[0], lambda variable: weight[id(variable)]
+        if isinstance(layer, keras.layers.BatchNormalization):
+            x, mean, variance = tf.compat.v1.nn.fused_batch_norm(x, of(layer.gamma), of(layer.beta), epsilon=1e-3)
+            for moving, value in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
+                of(moving).assign_sub((of(moving) - value) * (1 - layer.momentum))
+            return x
+        kernel, strides, padding = of(layer.kernel), layer.strides, layer.padding.upper()
+        if isinstance(layer, keras.layers.DepthwiseConv2D):
+            x = tf.nn.depthwise_conv2d(x, kernel, [1, *strides, 1], padding, dilations=layer.dilation_rate)
+        elif isinstance(layer, keras.layers.Conv2D):
+            x = tf.nn.conv2d(x, kernel, strides, padding, dilations=layer.dilation_rate)
+        else:
+            raise ValueError(f"'{layer.name}', a {type(layer).__name__}, has no plain form here.")
+        return x if layer.bias is None else tf.nn.bias_add(x, of(layer.bias))
+
+    values = {id(network.inputs[0]): images}
+    for node in graph.calls(network):
+        arguments, options = node.arguments.fill_in(values)
+        outputs = keras.tree.flatten(compute(node.operation, *arguments, **options))
+        values.update(zip(map(id, node.outputs), outputs, strict=True))
+    return values[id(network.outputs[0])]
+
+
+BESIDE = {"keras": keras_step, "forward": forward, "tensorflow": tensorflow_step}
 
 
 def main():
@@ -34,25 +134,29 @@ def main():
     parser.add_argument("--size", default="256x512")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--beside", nargs="*", choices=BESIDE, default=[])
     options = parser.parse_args()
     size = tuple(int(side) for side in options.size.split("x"))
     generator = np.random.default_rng(0)
     images = generator.uniform(-1, 1, (options.batch, *size, 3)).astype("float32")
-    labels = generator.integers(0, 19, (options.batch, *size)).astype("uint8")
-    networks = {name: compiled(name, size) for name in options.networks}
-    times = {name: [] for name in networks}
-    for step in range(options.steps + 2):
-        for name, network in networks.items():
+    labels = generator.integers(0, CLASSES, (options.batch, *size)).astype("uint8")
+    keep_freed_memory()
+    makers = {name: partial(our_step, name) for name in options.networks}
+    makers |= {f"{options.networks[0]}, {kind}": partial(BESIDE[kind], options.networks[0]) for kind in options.beside}
+    steps = {name: make(size, options.batch) for name, make in makers.items()}
+    times = {name: [] for name in steps}
+    for turn in range(options.steps + 2):
+        for name, step in steps.items():
             start = time.perf_counter()
-            network.train_on_batch(images, labels)
-            if step >= 2:
+            step(images, labels)
+            if turn >= 2:
                 times[name].append(time.perf_counter() - start)
-    first = statistics.median(times[options.networks[0]])
+    first = times[options.networks[0]]
     for name, measured in times.items():
-        middle = statistics.median(measured)
+        ratio = statistics.median(one / other for one, other in zip(measured, first, strict=True))
         print(
-            f"{name}: {middle:.3f} s a step of {options.batch} at {options.size}, "
-            f"{min(measured):.3f} to {max(measured):.3f}, {middle / first:.2f} times the first"
+            f"{name}: {statistics.median(measured):.3f} s a step of {options.batch} at {options.size}, "
+            f"{min(measured):.3f} to {max(measured):.3f}, {ratio:.2f} times the first"
         )
 
 
