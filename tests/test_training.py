@@ -40,6 +40,12 @@ def small(size, classes):
     return keras.Model(image, blocks.classifier(x, classes, "classifier"))
 
 
+def with_dropout(size, classes):
+    network = small(size, classes)
+    x = keras.layers.Dropout(0.3, name="dropout")(network.get_layer("classifier").input)
+    return keras.Model(network.input, network.get_layer("classifier")(x))
+
+
 def recipe(**changes):
     values = {"epochs": 4, "batch_size": 2, "crop": (48, 64), "learning_rate": 0.01, "ema": 0.9, "seed": 3}
     return recipes.Recipe(**(values | changes))
@@ -56,7 +62,7 @@ def trained(dataset, folder, plan, stops, build=small):
 
 @pytest.mark.parametrize(
     ("optimizer", "build"),
-    [("sgd", small), ("adamw", small), pytest.param("sgd", mosaic, marks=pytest.mark.slow)],
+    [("sgd", small), ("adamw", small), ("sgd", with_dropout), pytest.param("sgd", mosaic, marks=pytest.mark.slow)],
 )
 def test_resumed_training_is_bitwise_the_straight_one(tiny_dataset, tmp_path, optimizer, build):
     plan = recipe(optimizer=optimizer)
@@ -332,7 +338,9 @@ def test_class_weights_balance_the_median(tiny_dataset):
 
 def test_poly_schedule_with_warmup():
     schedule = PolyDecay(0.1, steps=100, warmup_steps=10)
-    assert float(schedule(4)) == pytest.approx(0.1 * (1 - 0.04) ** 0.9 * 0.5, rel=1e-5)
+    assert float(schedule(0)) == 0
+    assert float(schedule(4)) == pytest.approx(0.1 * (1 - 0.1) ** 0.9 * 0.4, rel=1e-5)
+    assert float(schedule(10)) == pytest.approx(0.1 * (1 - 0.1) ** 0.9, rel=1e-5)
     assert float(schedule(60)) == pytest.approx(0.1 * 0.4**0.9, rel=1e-5)
     assert float(schedule(100)) == 0
 
@@ -379,7 +387,7 @@ def test_accumulated_batches_are_one_batch(tiny_dataset, tmp_path):
     for size, accumulate in ((4, 1), (2, 2)):
         plan = recipe(
             crop=(72, 88), scale=(1, 1), batch_size=size, accumulate=accumulate, frozen_batch_norm=True, epochs=1,
-            ema=0.0, warmup_steps=2, weight_decay=0.0, selection="last",
+            ema=0.0, weight_decay=0.0, selection="last",
         )  # fmt: skip
         network, _ = trained(tiny_dataset, tmp_path / str(size), plan, [1])
         ends.append([np.asarray(v) for v in network.weights])
@@ -505,3 +513,13 @@ def test_images_of_many_sizes_keep_a_few_networks(tiny_dataset):
 def test_ade20k_is_validated_by_mlperfs_protocol():
     data = datasets.get("ade20k_top31")
     assert data.prepare is None and data.for_evaluation().prepare is datasets.get("ade20k_top31-mlperf").prepare
+
+
+def test_dropout_stands_behind_mosaics_encoder_while_training_alone():
+    plain, dropping = (models.build(SPEC, (48, 64), 4, dropout=rate) for rate in (0, 0.5))
+    dropping.set_weights(plain.get_weights())
+    image = np.random.default_rng(5).uniform(-1, 1, (1, 48, 64, 3)).astype("float32")
+    np.testing.assert_array_equal(plain(image), dropping(image))
+    layer = dropping.get_layer("mosaic.encoder.dropout")
+    assert layer.rate == 0.5 and layer.input.name == dropping.get_layer("mosaic.encoder.projection.relu").output.name
+    assert not np.array_equal(plain(image, training=True), dropping(image, training=True))

@@ -24,7 +24,7 @@ HEADS = {"mosaic": mosaic, "lraspp": lraspp, "deeplab_v3plus": deeplab_v3plus}
 WHOLE_NETWORKS = {"segnet": segnet, "icnet": icnet, "erfnet": erfnet, "espnet": espnet, "enet": enet}
 
 
-def build(spec, input_size, classes, output="logits", batch=None):
+def build(spec, input_size, classes, output="logits", batch=None, dropout=0.0):
     """The network of `spec` as a functional `keras.Model` with random weights.
 
     spec: a `specs.ModelSpec`. input_size: (height, width) in pixels. classes: output channels.
@@ -32,6 +32,7 @@ def build(spec, input_size, classes, output="logits", batch=None):
         "full_logits": the same, resized bilinearly to [B, H, W, classes]; "probabilities": their softmax;
         "classes": [B, H, W] int32, their argmax.
     batch: None, or 1 for an export (a fixed batch lets the TFLite converter fold batch norms).
+    dropout: behind the projection of MOSAIC's encoder, while training; it has no weights.
     The input is [batch, H, W, 3] float32 RGB in [-1, 1].
     Raises ValueError where the size does not fit the network or `output` is unknown.
     """
@@ -43,7 +44,7 @@ def build(spec, input_size, classes, output="logits", batch=None):
     if spec.backbone is None:
         x = WHOLE_NETWORKS[spec.head.kind](normalised, classes)
     else:
-        x = head_on(taps_of(normalised, spec), spec, classes)
+        x = head_on(taps_of(normalised, spec), spec, classes, dropout)
     if output != "logits":
         x = blocks.resize(x, (height, width), spec.resize, "full_logits")
     if output == "probabilities":
@@ -53,9 +54,10 @@ def build(spec, input_size, classes, output="logits", batch=None):
     return keras.Model(image, x, name=spec.name.replace(".", "_"))
 
 
-def head_on(taps, spec, classes):
-    """The logits of a spec's head on the taps {stride: tensor} of a backbone."""
-    return HEADS[spec.head.kind](taps, spec.head, classes, spec.resize)
+def head_on(taps, spec, classes, dropout=0.0):
+    """The logits of a spec's head on the taps {stride: tensor} of a backbone; dropout: as of `build`."""
+    options = {"dropout": dropout} if dropout and spec.head.kind == "mosaic" else {}
+    return HEADS[spec.head.kind](taps, spec.head, classes, spec.resize, **options)
 
 
 def taps_of(image, spec):

@@ -1,5 +1,7 @@
 """Checkpoints: every variable of network and optimizer as a plain array, by position and path."""
 
+import re
+
 from keras import ops
 
 
@@ -9,8 +11,9 @@ def arrays(variables):
 
 
 def _key(index, variable):
-    # Optimizer variables of different layers may share a path, so the position is part of the key.
-    return f"{index:05d}/{variable.path}"
+    # Optimizer variables of different layers may share a path, so the position is part of the key. Keras numbers the
+    # states of random layers through a process.
+    return f"{index:05d}/{re.sub(r'^seed_generator_[0-9]+', 'seed_generator', variable.path)}"
 
 
 def assign(variables, values, path):

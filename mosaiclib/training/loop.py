@@ -144,7 +144,8 @@ class _Session(keras.callbacks.Callback):
         self.state |= state
 
     def _variables(self):
-        return [*self.network.weights, *self.network.optimizer.variables]
+        random = [v for v in self.network.variables if "seed_generator_state" in v.path]  # of dropout layers
+        return [*self.network.weights, *self.network.optimizer.variables, *random]
 
     def on_epoch_begin(self, epoch, logs=None):
         self.batches.epoch = epoch

@@ -9,8 +9,9 @@ from mosaiclib.training import distribution
 
 @keras.saving.register_keras_serializable("mosaiclib")
 class PolyDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up from 0, then peak * (1 - step / steps) ** power ("poly", DeepLab).
+    """peak * (1 - step / steps) ** power ("poly", DeepLab), to whose value at warmup_steps the rate first rises from 0.
 
+    As the Model Garden has it: the first step, at a rate of 0, fills the batch norms' statistics alone.
     accumulate: batches a step; Keras asks for the rate by the batch.
     """
 
@@ -20,10 +21,9 @@ class PolyDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step):
         step = ops.cast(step // self.accumulate, "float32")
-        rate = self.peak * ops.power(ops.maximum(1 - step / self.steps, 0.0), self.power)
-        if self.warmup_steps:
-            rate = rate * ops.minimum((step + 1) / self.warmup_steps, 1.0)
-        return rate
+        reached = ops.maximum(step, self.warmup_steps)
+        rate = self.peak * ops.power(ops.maximum(1 - reached / self.steps, 0.0), self.power)
+        return rate * ops.minimum(step / self.warmup_steps, 1.0) if self.warmup_steps else rate
 
     def get_config(self):
         return vars(self).copy()

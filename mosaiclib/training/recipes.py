@@ -20,6 +20,7 @@ class Recipe:
         decoupled decay for adamw; never on batch norm or bias, and of depthwise kernels only on those of MOSAIC's
         own encoder and decoder.
     warmup_steps: linear from 0. The rate then falls as (1 - step / steps) ** 0.9 ("poly").
+    dropout: behind the projection of MOSAIC's encoder; DeepLabV3+ and the whole networks have their own.
     scale, flip, light, colour: of the augmentation (`data.augment`); crop is (height, width).
     class_balance: each pixel's loss is weighted by (median class frequency / its class's frequency) **
         class_balance; 0 weighs all alike, as the paper does.
@@ -44,6 +45,7 @@ class Recipe:
     optimizer: str = "sgd"
     weight_decay: float = 4e-5
     warmup_steps: int = 0
+    dropout: float = 0.0
     scale: tuple[float, float] = (0.5, 2.0)
     flip: bool = True
     light: float = 0.0
@@ -71,8 +73,8 @@ class Recipe:
             raise ValueError(f"Unknown precision '{self.precision}': choose one of {', '.join(PRECISIONS)}.")
         if not 0 < self.scale[0] <= self.scale[1]:
             raise ValueError(f"The scale range {self.scale} must be positive and in order.")
-        if not 0 <= self.light < 1 or not 0 <= self.colour < 1 or self.dice < 0:
-            raise ValueError("light and colour must be at least 0 and below 1, dice at least 0.")
+        if not 0 <= self.light < 1 or not 0 <= self.colour < 1 or self.dice < 0 or not 0 <= self.dropout < 1:
+            raise ValueError("light, colour and dropout must be at least 0 and below 1, dice at least 0.")
         if self.selection not in ("best", "last"):
             raise ValueError(f"Unknown selection '{self.selection}': choose best or last.")
         if not self.train_splits or len(set(self.train_splits)) < len(self.train_splits):

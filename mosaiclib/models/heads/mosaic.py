@@ -11,12 +11,13 @@ PARTS = {"mosaic.encoder": CONTEXT, "mosaic.decoder": DECODER}
 KERNELS = (3, 5)
 
 
-def mosaic(taps, head, classes, resize="half_pixel", name="mosaic"):
+def mosaic(taps, head, classes, resize="half_pixel", name="mosaic", dropout=0.0):
     """From backbone taps {2, 4, 8, 16} to logits [B, h, w, classes] at the stride of the last merge.
 
-    head: a `specs.MosaicHead`. resize: the bilinear convention.
+    head: a `specs.MosaicHead`. resize: the bilinear convention. dropout: between encoder and decoder.
     """
     x = context_encoder(taps[16], head, resize, f"{name}.encoder")
+    x = layers.Dropout(dropout, name=f"{name}.encoder.dropout")(x) if dropout else x
     return hybrid_decoder(x, taps, head, classes, resize, f"{name}.decoder")
 
 
