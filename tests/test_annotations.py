@@ -259,6 +259,7 @@ def test_names_and_folders(image, mask, scenes, tmp_path):
         save(tmp_path / "in" / mask.format(n=scene.name), scene.label)
     write_text(tmp_path / "in/classes.txt", "\n".join(NAMES))
     renamed = list((tmp_path / "in").rglob("*_image.png"))
+    save((tmp_path / "in" / mask.format(n="lost")), scenes[0].label)  # a mask without an image changes nothing
     for scene in scenes if renamed else ():
         scene.name += "_image"
     imported(tmp_path / "in", scenes, images_alike=not lossy)

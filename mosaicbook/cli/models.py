@@ -173,6 +173,7 @@ def predict(
             "Name the network: either --weights FOLDER (see `mosaic import --help`) or --tflite FILE "
             "(see `mosaic export --help`)."
         )
+    images.check_png_name(out)
     picture = images.read_image(image)
     classes_of, size, classes, palette = _from_tflite(tflite) if tflite else _from_weights(weights)
     label = inference.segment(classes_of, picture, size)

@@ -185,13 +185,18 @@ def _decoded_by_opencv(content, flag):
     return pixels
 
 
+def check_png_name(path):
+    """Raises ValueError where a file of that name would not be taken for a PNG."""
+    if Path(path).suffix.lower() != ".png":
+        raise ValueError(f"{path} would hold a PNG image: let its name end with .png.")
+
+
 def write_png(path, pixels):
     """Writes uint8 [H, W] or RGB [H, W, 3] as PNG, complete or not at all.
 
     Raises ValueError for a name with another ending, and OSError; each names the file.
     """
-    if Path(path).suffix.lower() != ".png":
-        raise ValueError(f"{path} would hold a PNG image: let its name end with .png.")
+    check_png_name(path)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
         # Not OpenCV's own writing, which does not say what went wrong.

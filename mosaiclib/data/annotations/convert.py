@@ -3,23 +3,22 @@
 import os
 import shutil
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import uuid4
 
-import cv2
 import numpy as np
 import yaml
 
 from mosaiclib.data import images
 from mosaiclib.data.annotations import detect, page, splitting
-from mosaiclib.data.annotations.form import IGNORE, MALFORMED, Item, printable
+from mosaiclib.data.annotations.drawing import draw_all
+from mosaiclib.data.annotations.form import IGNORE, printable
 from mosaiclib.data.annotations.source import split_lists
 from mosaiclib.data.classes import spread_palette
 
 EXIF = ("stored", "upright")
-_EXAMPLES, _EXAMPLE_SIDE = 12, 360
+_EXAMPLES = 12
 
 
 @dataclass
@@ -42,20 +41,6 @@ class Imported:
     examples: list = field(default_factory=list, repr=False)
 
 
-@dataclass
-class _Drawn:
-    """An item whose label map, of the reading's ids, lies at label_path. counts: pixels by id. example: both, small.
-
-    ending: of the image, where it may stay as it is; None where it must become a PNG.
-    """
-
-    item: Item
-    counts: np.ndarray
-    ending: str | None
-    label_path: Path
-    example: tuple
-
-
 def convert(source_path, out, name=None, legend=None, images_folder=None, exif=None, keep_empty=False, copy=False,
             progress=lambda items, **_: items) -> Imported:  # fmt: skip
     """Imports a source of any known format into the new folder `out`, which is there as a whole at the end or not.
@@ -76,7 +61,9 @@ def convert(source_path, out, name=None, legend=None, images_folder=None, exif=N
     partial = out.with_name(f".{out.name}.{uuid4().hex[:8]}.partial")
     try:
         (partial / "drawn").mkdir(parents=True)
-        drawn = _draw_all(reading, items, partial / "drawn", exif, progress)
+        drawn = draw_all(reading, items, partial / "drawn", exif, progress)
+        # A page that is passed on says nothing of where the source lies on this machine.
+        reading.left_out = [(what, why.replace(f"{source.root}/", "")) for what, why in reading.left_out]
         result = _write(reading, drawn, partial, out, copy)
         if out.exists():
             out.rmdir()
@@ -102,78 +89,6 @@ def _usable(reading, source, keep_empty):
     return usable
 
 
-def _draw_all(reading, items, folder, exif, progress):
-    """Reads every image and draws its label map, uint8 PNG of the reading's ids; what fails is left out."""
-    evidence = exif or _evidence(items)
-
-    def one(numbered):
-        number, item = numbered
-        try:
-            return _draw(item, folder / f"{number}.png", evidence, len(reading.names))
-        except ValueError as error:
-            return str(error).rstrip(".")
-        except MALFORMED:
-            return "a shape is not of the form that its format has"
-
-    drawn = []
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        results = progress(threads.map(one, enumerate(items)), total=len(items), desc="images")
-        for item, result in zip(items, results, strict=True):
-            if isinstance(result, str):
-                reading.left_out.append((item.image.name, result.replace(str(item.image), "it")))
-            else:
-                drawn.append(result)
-    if not drawn:
-        raise ValueError(f"Nothing could be imported as {reading.title}.{_first(reading.left_out)}")
-    return drawn
-
-
-def _first(left_out):
-    """A sentence on what was left out, "" where nothing was."""
-    more = f", and {len(left_out) - 1} more" if left_out[1:] else ""
-    return printable(f" Left out: {left_out[0][0]}: {left_out[0][1]}{more}.") if left_out else ""
-
-
-def _evidence(items):
-    """How labels lie on turned images, by the first that only fits one way: "stored", "upright" or None."""
-    for item in items:
-        try:
-            stored, orientation = images.size_and_orientation(item.image, images.IMPORTED_FORMATS)
-            if orientation > 4 and stored[0] != stored[1]:
-                size = item.size or item.draw(stored[::-1]).shape
-                if size in (stored, stored[::-1]):
-                    return "stored" if size == stored else "upright"
-        except (ValueError, *MALFORMED):
-            continue
-    return None
-
-
-def _draw(item, path, evidence, classes):
-    stored, orientation = images.size_and_orientation(item.image, images.IMPORTED_FORMATS)
-    image = images.read_image(item.image, formats=images.IMPORTED_FORMATS)
-    upright = image.shape[:2]
-    label = item.draw(item.size or upright)
-    if label.shape not in (upright, stored):
-        raise ValueError(f"its labels are {label.shape[1]}x{label.shape[0]}, the image is {upright[1]}x{upright[0]}")
-    if orientation != 1:
-        ambiguous = upright == stored
-        if ambiguous and evidence is None and not item.upright:
-            raise ValueError("it is turned by its EXIF orientation, and no size tells whether its labels are (--exif)")
-        if label.shape != upright or (ambiguous and evidence == "stored" and not item.upright):
-            label = images.upright(label, orientation)
-    counts = np.bincount(label.ravel(), minlength=256)
-    if counts[classes:IGNORE].any():
-        raise ValueError("its labels hold ids without a class")
-    if not counts[:IGNORE].any():
-        raise ValueError("all of it is ignored")
-    images.write_png(path, label)
-    ending = images.is_kept(item.image, images.IMPORTED_FORMATS)
-    factor = min(1, _EXAMPLE_SIDE / max(upright))
-    size = tuple(max(1, round(side * factor)) for side in upright[::-1])
-    small = (cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.resize(label, size, interpolation=0))
-    return _Drawn(item, counts, ending, path, small)
-
-
 def _write(reading, drawn, partial, out, copy):
     """Writes the folder `partial`, which will be `out`."""
     total = sum(each.counts for each in drawn)
@@ -182,7 +97,7 @@ def _write(reading, drawn, partial, out, copy):
         only = reading.names[kept[0]]
         raise ValueError(
             f"Only one class occurs in the {len(drawn)} images, '{only}': there is nothing to learn."
-            f"{_first(reading.left_out)}"
+            f"{reading.first_left_out()}"
         )
     for i in set(range(len(reading.names))) - set(kept):
         reading.left_out.append((f"the class '{reading.names[i]}'", "it occurs in no image that was imported"))
@@ -196,7 +111,7 @@ def _write(reading, drawn, partial, out, copy):
     try:
         splits, how = splitting.assign([each.item for each in drawn], present)
     except ValueError as error:
-        raise ValueError(f"{error}{_first(reading.left_out)}") from None
+        raise ValueError(f"{error}{reading.first_left_out()}") from None
     names, pixels, counts, rewritten = Counter(), {}, Counter(), 0
     for each, split in zip(drawn, splits, strict=True):
         stem = _stem(each.item, out, names, split)

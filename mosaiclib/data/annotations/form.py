@@ -60,6 +60,11 @@ class Reading:
         except ValueError as error:
             self.left_out.append((str(what), str(error).rstrip(".")))
 
+    def first_left_out(self):
+        """A sentence on what was left out, "" where nothing was."""
+        more = f", and {len(self.left_out) - 1} more" if self.left_out[1:] else ""
+        return printable(f" Left out: {': '.join(self.left_out[0])}{more}.") if self.left_out else ""
+
 
 def painted(shapes):
     """The `Item.draw` of shapes: functions that paint on a label map, one over the other, on background."""

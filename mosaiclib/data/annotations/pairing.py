@@ -143,17 +143,22 @@ def _roles(named):
         by_folder[each.path.parent].append(each)
     images, masks, unclear = [], [], []
     for files in by_folder.values():
-        alike = len({each.role for each in files}) == 1
+        roles = {each.role for each in files}
+        # In masks/ a name like photo_1 says nothing, unless others there say that they are masks.
+        telling = "mask" in roles and len(roles) > 1 and (files[0].folder_role != "mask" or "image" in roles)
         for each in files:
-            role = each.folder_role or each.role if alike else each.role or each.folder_role
+            role = each.role or each.folder_role if telling else each.folder_role or each.role
             (images if role == "image" else masks if role == "mask" else unclear).append(each)
-    if masks and not images:
+    if not masks:
+        lossless = [each for each in named if each.path.suffix.lower() in _LOSSLESS]
+        photographs = [each for each in named if each.path.suffix.lower() not in _LOSSLESS]
+        places = {(each.path.parent, each.plain.lower()) for each in photographs}
+        if not images or any((each.path.parent, each.plain.lower()) in places for each in lossless):
+            images, masks = photographs, lossless
+        else:
+            masks = [each for each in lossless if each in unclear]
+    elif not images:
         images = unclear
-    elif images and not masks:
-        masks = [each for each in unclear if each.path.suffix.lower() in _LOSSLESS]
-    if not images or not masks:
-        masks = [each for each in named if each.path.suffix.lower() in _LOSSLESS]
-        images = [each for each in named if each.path.suffix.lower() not in _LOSSLESS]
     images = [each for each in images if each.path.suffix.lower() in IMAGE_ENDINGS]
     return images, [each for each in masks if each.path.suffix.lower() in MASK_ENDINGS]
 
