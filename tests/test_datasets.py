@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mosaiclib.data import classes, datasets, fetch, images, palettes
+from mosaiclib.data import datasets, fetch, images
+from mosaiclib.data.dataset import spread_palette
 from mosaiclib.data.sets import ade20k, folder
 from mosaiclib.data.verify import verify
 
@@ -148,7 +149,7 @@ def test_a_folder_of_ones_own(own_folder):
     assert data.splits == ("train", "val") and data.classes == ("ground", "crack", "hole")
     assert [sample.label_path.name for sample in data.split("train")] == ["a.1.png", "b.png"]
     np.testing.assert_array_equal(data.read(data.split("val")[0])[1], np.resize([0, 1, 2, 255, 255], SIZE))
-    assert data.palette == classes.spread_palette(3) == tuple(palettes.palette_of("folder", 3))
+    assert data.palette == spread_palette(3) == tuple(datasets.palette_of("folder", 3))
     (own_folder / "classes.yaml").write_text("names: [a, b]\ncolours: [[0, 0, 0], [1, 2, 255]]\n")
     assert datasets.get("folder", own_folder).palette == ((0, 0, 0), (1, 2, 255))
     (own_folder / "classes.yaml").write_text(json.dumps({"names": [f"class {i}" for i in range(255)]}))

@@ -9,7 +9,7 @@ import pytest
 
 from mosaiclib import evaluation
 from mosaiclib.data import datasets, images
-from mosaiclib.data.classes import CITYSCAPES
+from mosaiclib.data.sets.cityscapes import CLASSES as CITYSCAPES
 from mosaiclib.evaluation import iou
 from mosaiclib.inference import KerasSegmenter
 

@@ -186,23 +186,23 @@ def predict(
 def _from_weights(folder):
     """(classes of a picture, size, class names, palette) of a weights folder."""
     from mosaiclib import inference, models
-    from mosaiclib.data import palettes
+    from mosaiclib.data import datasets
 
     card = models.load_card(folder)
     runner = inference.keras_runner(models.load(folder, output="classes"))
-    return runner, card.input_size, card.classes, palettes.palette_of(card.dataset, len(card.classes))
+    return runner, card.input_size, card.classes, datasets.palette_of(card.dataset, len(card.classes))
 
 
 def _from_tflite(file):
     """The same of a .tflite file: names and colours that it brings along, numbers where it brings none."""
-    from mosaiclib.data import palettes
+    from mosaiclib.data import datasets
     from mosaiclib.tflite.segmenter import TFLiteSegmenter
 
     segmenter = TFLiteSegmenter(file)
     if segmenter.about:
         names, palette = segmenter.about["classes"], [tuple(colour) for colour in segmenter.about["palette"]]
     else:
-        names, palette = [f"class {i}" for i in range(255)], palettes.palette_of("", 255)
+        names, palette = [f"class {i}" for i in range(255)], datasets.palette_of("", 255)
     return segmenter.classes, segmenter.input_size, names, palette
 
 

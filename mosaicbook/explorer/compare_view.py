@@ -5,7 +5,7 @@ from html import escape
 from mosaicbook.explorer import run_list
 from mosaicbook.show import figures, plots, tables
 from mosaicbook.show.tables import number
-from mosaiclib.data import datasets, images, palettes
+from mosaiclib.data import datasets, images
 from mosaiclib.data.fetch import NotAvailable
 
 WORST = 2
@@ -70,7 +70,7 @@ def _train(row, picture):
 
 def _evaluate(row, picture):
     result = row.record.result
-    palette = palettes.palette_of(result.dataset, len(result.per_class_iou))
+    palette = datasets.palette_of(result.dataset, len(result.per_class_iou))
     told = (
         f"mIoU {100 * result.miou:.2f} %{result.over} by rule {result.rule}, {result.n_images} pictures of {row.data}"
     )

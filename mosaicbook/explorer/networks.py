@@ -11,7 +11,8 @@ import keras
 from mosaicbook import runs
 from mosaicbook.runs.provenance import ROOT
 from mosaiclib import inference, models
-from mosaiclib.data import classes, fetch, palettes
+from mosaiclib.data import datasets, fetch
+from mosaiclib.data.sets import ade20k, cityscapes
 from mosaiclib.models import catalogue
 from mosaiclib.models.weights import WEIGHTS_FILE
 
@@ -102,7 +103,7 @@ def _folder(path, changed):
 
 
 def _keras(title, card, model):
-    palette = tuple(palettes.palette_of(card.dataset, len(card.classes)))
+    palette = tuple(datasets.palette_of(card.dataset, len(card.classes)))
     return Network(title, tuple(card.classes), palette, tuple(card.input_size), inference.confident_runner(model))
 
 
@@ -115,9 +116,9 @@ def _file(path, changed):
     about = read_metadata(path) or {}
     released = any(path == fetch.find(key) for key in fetch.COLLECTIONS["mlperf"])
     dataset = "ade20k_top31" if released else str(about.get("dataset", ""))
-    names = classes.ADE20K_TOP31 if released else tuple(map(str, about.get("classes", ())))
+    names = ade20k.CLASSES if released else tuple(map(str, about.get("classes", ())))
     names = names or tuple(f"class {number}" for number in range(256))
-    palette = tuple(palettes.palette_of(dataset, len(names)))
+    palette = tuple(datasets.palette_of(dataset, len(names)))
     return Network(path.name, tuple(names), palette, runner.input_size,
                    lambda canvas: (runner.classes(canvas).astype("uint8"), None))  # fmt: skip
 
@@ -126,7 +127,7 @@ def _file(path, changed):
 def _untrained():
     keras.utils.set_random_seed(0)
     size = (128, 256)
-    card = models.Card(catalogue.mosaic(bins=(4, 8)), classes.CITYSCAPES, "cityscapes", size)
+    card = models.Card(catalogue.mosaic(bins=(4, 8)), cityscapes.CLASSES, "cityscapes", size)
     return _keras(
         "Random weights, not trained", card, models.build(card.spec, size, len(card.classes), "probabilities")
     )

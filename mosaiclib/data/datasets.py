@@ -1,173 +1,17 @@
-"""The data sets, by name: what their classes are, where their files lie, what may be shown of them."""
+"""The data sets by name. A new one is a file in sets/ and its module in _LISTED."""
 
 import difflib
-import hashlib
 import re
-from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
-import cv2
-import numpy as np
-
-from mosaiclib.data import classes, guard, images, listing
+from mosaiclib.data.dataset import Dataset, Sample, spread, spread_palette
 from mosaiclib.data.sets import ade20k, camvid, cityscapes, folder
-from mosaiclib.data.sets.minicity import files as minicity_files
+from mosaiclib.data.sets.minicity import files as minicity
 
-IGNORE = 255
-FINGERPRINT_BYTES = 1 << 29
-NAMES = ("minicity", "camvid", "camvid-choice", "cityscapes", "ade20k_top31", "ade20k_top31-mlperf", "folder")
+__all__ = ["Dataset", "Sample", "get", "palette_of", "spread"]
 
-
-def spread(items, count):
-    """`count` of the items at even distances, the first among them; all where there are no more."""
-    count = min(count, len(items))
-    return [items[i * len(items) // count] for i in range(count)]
-
-
-def _no_labels(split):
-    return []
-
-
-class Sample(NamedTuple):
-    """One picture and its label map, as published on disk."""
-
-    image_path: Path
-    label_path: Path
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A data set for semantic segmentation.
-
-    classes, palette: names and (r, g, b) legend colours by train id.
-    to_train_id: 256 entries from the ids on disk to train ids; 255 is ignored, -1 may not occur.
-    list_split: from a split's name to (picture, label map) paths for every picture in it, sorted.
-    list_labels: from a split's name to all label maps on disk, so that those without a picture are found.
-    prepare: what is done to every pair (picture, train ids) when it is read, if anything. prepare_evaluation: the same
-        where it is evaluated, by its protocol.
-    shareable: whether its pictures may be passed on; where not, published reports show none of them.
-    rule: the IoU rule its results are usually given by (see `evaluation.RULES`).
-    root: the folder that was named for it, if one was.
-    video_of: the video that a picture's file is a frame of; None where pictures are related to no other.
-    """
-
-    name: str
-    title: str
-    classes: tuple[str, ...]
-    palette: tuple[tuple[int, int, int], ...]
-    to_train_id: tuple[int, ...]
-    list_split: Callable[[str], list] = field(repr=False)
-    splits: tuple[str, ...] = ("train", "val")
-    synthetic: bool = False
-    shareable: bool = False
-    licence: str = ""
-    rule: str = "cityscapes"
-    list_labels: Callable[[str], list] = field(default=_no_labels, repr=False)
-    prepare: Callable | None = field(default=None, repr=False)
-    prepare_evaluation: Callable | None = field(default=None, repr=False)
-    root: Path | None = None
-    video_of: Callable[[Path], str] | None = field(default=None, repr=False)
-
-    def for_evaluation(self) -> "Dataset":
-        """This data set as its protocol of evaluation reads it."""
-        return replace(self, prepare=self.prepare_evaluation or self.prepare)
-
-    def check_split(self, name):
-        """Raises ValueError where there is no split of that name."""
-        if name not in self.splits:
-            raise ValueError(f"{self.name} has no split '{name}': choose one of {', '.join(self.splits)}.")
-
-    def listing(self, name) -> tuple[list[Sample], list[str]]:
-        """(one sample a picture of the split, sorted; a sentence for everything that does not match).
-
-        What does not match: a picture without a label map, a label map without a picture or with several, a
-        split without pictures. No file is opened. Raises `fetch.NotAvailable` where the data set is not there.
-        """
-        samples = [Sample(Path(image), Path(label)) for image, label in self.list_split(name)]
-        pictures = defaultdict(list)
-        for image, label in samples:
-            pictures[label].append(image)
-        where = f" in {self.root}" if self.root else ""
-        problems = (
-            [] if samples else [f"The split '{name}' of {self.name}{where} holds no pictures{self._instead(name)}."]
-        )
-        for label, found in pictures.items():
-            if not label.is_file():
-                near = [path.name for path in listing.files(label.parent, "") if path.name.startswith(label.stem)]
-                there = f", and {near[0]} is there instead" if near else ""
-                problems.append(f"{found[0]} has no label map: {label} is missing{there}.")
-            elif len(found) > 1:
-                problems.append(f"{' and '.join(map(str, found))} have one label map, {label}: rename one of them.")
-        problems += [f"{label} belongs to no picture." for label in self.list_labels(name) if label not in pictures]
-        return samples, problems
-
-    def _instead(self, split):
-        """What the pictures' folder of a folder of one's own holds in their place, and what to do with it."""
-        contents = listing.contents(self.root / "images" / split) if self.name == "folder" else ""
-        return f", but {contents}: {guard.way_out(self)} takes them" if contents else ""
-
-    def split(self, name) -> list[Sample]:
-        """The samples of a split, sorted. Raises ValueError where there is no such split or files do not match."""
-        self.check_split(name)
-        samples, problems = self.listing(name)
-        if problems:
-            more = f" ({len(problems) - 1} more: `mosaic data verify` lists them.)" if len(problems) > 1 else ""
-            raise ValueError(problems[0] + more)
-        return samples
-
-    def videos(self, samples) -> tuple[str, ...]:
-        """The video that each sample is a frame of; "" for a picture that is related to no other."""
-        return tuple(self.video_of(sample.image_path) if self.video_of else "" for sample in samples)
-
-    def read(self, sample):
-        """(picture uint8 [H, W, 3], train ids uint8 [H, W]). Raises ValueError that names a bad file."""
-        image = images.read_image(sample.image_path)
-        label = images.read_label(sample.label_path)
-        self.check_sizes(image, label, sample)
-        pair = image, self.train_ids(label, sample.label_path)
-        return self.prepare(*pair) if self.prepare else pair
-
-    def check_sizes(self, image, label, sample):
-        """Raises ValueError where a label map is not of its picture's size."""
-        self.check_size(image.shape[:2], label, sample)
-
-    def check_size(self, size, label, sample):
-        """The same for the upright picture's (height, width)."""
-        if size == label.shape:
-            return
-        text = f"{sample.label_path} is {label.shape[1]}x{label.shape[0]}, but its picture is {size[1]}x{size[0]}"
-        if size[::-1] == label.shape and images.size_and_orientation(sample.image_path)[1] > 4:
-            text += " when turned by its EXIF orientation: turn the label map too, as `mosaic data import` does"
-        raise ValueError(f"{text}.")
-
-    def train_ids(self, label, path="The label map"):
-        """Maps ids on disk to train ids. Raises ValueError that names all ids the data set does not have."""
-        label, table = np.asarray(label, np.uint8), np.array(self.to_train_id)
-        unknown = cv2.LUT(label, np.uint8(table < 0)).reshape(label.shape)
-        if cv2.countNonZero(unknown):
-            ids = np.unique(label[unknown > 0]).tolist()
-            named = f"the id {ids[0]}" if len(ids) == 1 else f"the ids {', '.join(map(str, ids))}"
-            raise ValueError(f"{path} holds {named}, which {self.name} does not have.")
-        return cv2.LUT(label, np.uint8(table % 256)).reshape(label.shape)
-
-    def fingerprint(self) -> str:
-        """A sha256 over names and bytes of all files, so that a run can say what it saw.
-
-        Of a data set of more than FINGERPRINT_BYTES (Cityscapes has 12 GB), over names and sizes, and it then
-        begins with "sizes-".
-        """
-        files = [(split, path) for split in self.splits for sample in self.split(split) for path in sample]
-        sizes = [path.stat().st_size for _, path in files]
-        by_size = sum(sizes) > FINGERPRINT_BYTES
-        digest = hashlib.sha256()
-        for (split, path), size in zip(files, sizes, strict=True):
-            digest.update(f"{split}/{path.name}\0".encode())
-            digest.update(f"{size}\0".encode() if by_size else path.read_bytes())
-        return f"sizes-{digest.hexdigest()}" if by_size else digest.hexdigest()
+_LISTED = (minicity, camvid, cityscapes, ade20k, folder)
+SETS = {name: module for module in _LISTED for name in module.NAMES}
 
 
 def get(name, root=None) -> Dataset:
@@ -180,95 +24,16 @@ def get(name, root=None) -> Dataset:
     with images/, labels/ and classes.yaml. Raises ValueError for an unknown name and `fetch.NotAvailable` where
     files are missing, each saying what to do.
     """
-    root = Path(root) if root else None
-    drawn = re.fullmatch(r"minicity(?:-(\d{2,4})x(\d{2,4}))?", name)
-    if drawn:
-        size = tuple(int(side) for side in drawn.groups()) if drawn[1] else minicity_files.SIZE
-        return Dataset(
-            name=name,
-            title=f"minicity (synthetic street scenes, {size[1]}x{size[0]})",
-            classes=classes.CITYSCAPES,
-            palette=classes.CITYSCAPES_PALETTE,
-            to_train_id=_identity(len(classes.CITYSCAPES)),
-            list_split=partial(minicity_files.samples, size, root),
-            synthetic=True,
-            shareable=True,
-            licence="drawn by this library (Apache-2.0)",
-        )
-    if name in ("camvid", "camvid-choice"):
-        choosing = name == "camvid-choice"
-        return Dataset(
-            name=name,
-            title="CamVid (11 classes, 480x360)" + (", a train sequence held out" if choosing else ""),
-            classes=classes.CAMVID,
-            palette=classes.CAMVID_PALETTE,
-            to_train_id=_identity(len(classes.CAMVID), ignored=[len(classes.CAMVID)]),
-            list_split=partial(camvid.chosen if choosing else camvid.samples, root),
-            list_labels=_no_labels if choosing else partial(camvid.labels, root),
-            root=root,
-            splits=("train", "val") if choosing else ("train", "val", "test"),
-            video_of=camvid.video_of,
-            licence="research use only",
-            rule="camvid",
-        )
-    if name == "cityscapes":
-        return Dataset(
-            name=name,
-            title="Cityscapes (19 classes, fine annotations)",
-            classes=classes.CITYSCAPES,
-            palette=classes.CITYSCAPES_PALETTE,
-            to_train_id=_table(cityscapes.TRAIN_IDS, cityscapes.IGNORED_IDS),
-            list_split=partial(cityscapes.samples, root),
-            list_labels=partial(cityscapes.labels, root),
-            root=root,
-            licence="Cityscapes licence: non-commercial, pictures may not be passed on",
-            rule="cityscapes",
-        )
-    if name in ("ade20k_top31", "ade20k_top31-mlperf"):
-        as_mlperf = name.endswith("-mlperf")
-        return Dataset(
-            name=name,
-            title="ADE20K-Top31" + (" (MLPerf preprocessing, 512x512)" if as_mlperf else ""),
-            classes=classes.ADE20K_TOP31,
-            palette=classes.ADE20K_PALETTE,
-            to_train_id=_table(ade20k.TOP31_TRAIN_IDS, ade20k.TOP31_IGNORED_IDS),
-            list_split=partial(ade20k.samples, root),
-            list_labels=partial(ade20k.labels, root),
-            root=root,
-            prepare=ade20k.mlperf_preprocess if as_mlperf else None,
-            prepare_evaluation=ade20k.mlperf_preprocess,
-            licence="annotations BSD-3; pictures for non-commercial research and education",
-            rule="mlperf31",
-        )
-    if name == "folder":
-        if not root:
-            raise ValueError("The data set 'folder' is one of yours: name it as root (--root, or data_root).")
-        described = folder.read_classes(root)
-        return Dataset(
-            name=name,
-            title=f"{root.expanduser().resolve().name} ({len(described.names)} classes)",
-            classes=tuple(described.names),
-            palette=tuple(map(tuple, described.colours or classes.spread_palette(len(described.names)))),
-            to_train_id=_identity(len(described.names), described.ignore),
-            list_split=partial(folder.samples, root),
-            list_labels=partial(folder.labels, root),
-            root=root,
-            splits=folder.splits(root),
-            licence="unknown to this library",
-        )
-    near = difflib.get_close_matches(name, NAMES, n=1)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    raise ValueError(f"There is no data set called '{name}'.{hint} There are: {', '.join(NAMES)}.")
+    drawn = re.fullmatch(r"minicity-\d{2,4}x\d{2,4}", name)
+    if name not in SETS and not drawn:
+        near = difflib.get_close_matches(name, SETS, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise ValueError(f"There is no data set called '{name}'.{hint} There are: {', '.join(SETS)}.")
+    return SETS["minicity" if drawn else name].dataset(name, Path(root) if root else None)
 
 
-def _identity(count, ignored=()):
-    """Ids 0..count-1 keep their value but where they are `ignored`."""
-    return _table({i: i for i in range(count)}, ignored)
-
-
-def _table(train_ids, ignored):
-    """256 entries: train ids by id on disk; 255 and `ignored` ids are 255; all others are errors (-1)."""
-    table = [train_ids.get(i, -1) for i in range(256)]
-    for i in (IGNORE, *ignored):
-        table[i] = IGNORE
-    return tuple(table)
+def palette_of(name, count):
+    """The palette [(r, g, b)] of a data set, or `count` well separated colours where it publishes none."""
+    module = SETS.get(name) or SETS.get(name.split("-")[0])
+    palette = getattr(module, "PALETTE", ())
+    return palette if len(palette) >= count else spread_palette(count)

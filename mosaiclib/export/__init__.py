@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mosaiclib import models
-from mosaiclib.data import palettes
+from mosaiclib.data import datasets
 from mosaiclib.export.conversion import PRECISIONS, to_tflite
 from mosaiclib.files import replacing
 from mosaiclib.tflite.graph import TFLiteGraph
@@ -71,7 +71,7 @@ def describe(card, input_size, output, precision):
     return {
         **vars(card),
         "spec": card.spec.to_json(),
-        "palette": [list(map(int, colour)) for colour in palettes.palette_of(card.dataset, len(card.classes))],
+        "palette": [list(map(int, colour)) for colour in datasets.palette_of(card.dataset, len(card.classes))],
         "input_size": list(input_size),
         "input_scaling": PIXELS.get(precision, card.input_scaling),
         "output": output,

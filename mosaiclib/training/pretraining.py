@@ -7,8 +7,8 @@ from keras import layers, ops
 from mosaiclib import models, training
 from mosaiclib.data import images
 from mosaiclib.data.batches import scale_input
-from mosaiclib.data.classes import CITYSCAPES
 from mosaiclib.data.sets import image_folder
+from mosaiclib.data.sets.cityscapes import CLASSES as CITYSCAPES
 from mosaiclib.models import blocks
 from mosaiclib.models.backbones.mnmh import mnmh
 from mosaiclib.training import distribution

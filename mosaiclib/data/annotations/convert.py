@@ -15,7 +15,7 @@ from mosaiclib.data.annotations import detect, page, splitting
 from mosaiclib.data.annotations.drawing import draw_all
 from mosaiclib.data.annotations.form import IGNORE, printable
 from mosaiclib.data.annotations.source import split_lists
-from mosaiclib.data.classes import spread_palette
+from mosaiclib.data.dataset import spread_palette
 
 EXIF = ("stored", "upright")
 _EXAMPLES = 12

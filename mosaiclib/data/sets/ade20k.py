@@ -4,9 +4,30 @@ Labels on disk: 0 other, 1 wall ... 150 flag. Top-31 keeps 1 to 31; 0 and all ot
 scored. 20,210 training and 2,000 validation pairs of many sizes.
 """
 
+from functools import partial
+
 import numpy as np
 
 from mosaiclib.data import fetch, listing
+from mosaiclib.data.dataset import Dataset, id_table
+
+NAMES = ("ade20k_top31", "ade20k_top31-mlperf")
+# Index 0 is "other": it is predicted, but neither trained nor scored (MLPerf Mobile's ADE20K-Top31).
+CLASSES = (
+    "other", "wall", "building", "sky", "floor", "tree", "ceiling", "road", "bed", "windowpane", "grass",
+    "cabinet", "sidewalk", "person", "earth", "door", "table", "mountain", "plant", "curtain", "chair", "car",
+    "water", "painting", "sofa", "shelf", "house", "sea", "mirror", "rug", "field", "armchair",
+)  # fmt: skip
+
+# The SceneParsing-150 toolkit's colours of the first 31 classes; "other" is black.
+PALETTE = (
+    (0, 0, 0), (120, 120, 120), (180, 120, 120), (6, 230, 230), (80, 50, 50), (4, 200, 3), (120, 120, 80),
+    (140, 140, 140), (204, 5, 255), (230, 230, 230), (4, 250, 7), (224, 5, 255), (235, 255, 7), (150, 5, 61),
+    (120, 120, 70), (8, 255, 51), (255, 6, 82), (143, 255, 140), (204, 255, 4), (255, 51, 7), (204, 70, 3),
+    (0, 102, 200), (61, 230, 250), (255, 6, 51), (11, 102, 255), (255, 7, 71), (255, 9, 224), (9, 7, 230),
+    (220, 220, 220), (255, 9, 92), (112, 9, 255), (8, 255, 214),
+)  # fmt: skip
+
 
 CLASSES_ON_DISK = 151
 TOP31_TRAIN_IDS = {i: i for i in range(1, 32)}
@@ -87,3 +108,22 @@ def _bilinear(image, rows, columns):
 
     top = along(above)
     return top + (along(below) - top) * down
+
+
+def dataset(name, root) -> Dataset:
+    """ADE20K-Top31 in a folder as published; "ade20k_top31-mlperf" with MLPerf Mobile's preprocessing."""
+    as_mlperf = name.endswith("-mlperf")
+    return Dataset(
+        name=name,
+        title="ADE20K-Top31" + (" (MLPerf preprocessing, 512x512)" if as_mlperf else ""),
+        classes=CLASSES,
+        palette=PALETTE,
+        to_train_id=id_table(TOP31_TRAIN_IDS, TOP31_IGNORED_IDS),
+        list_split=partial(samples, root),
+        list_labels=partial(labels, root),
+        root=root,
+        prepare=mlperf_preprocess if as_mlperf else None,
+        prepare_evaluation=mlperf_preprocess,
+        licence="annotations BSD-3; pictures for non-commercial research and education",
+        rule="mlperf31",
+    )

@@ -7,11 +7,23 @@ Labels: 0 sky, 1 building, 2 pole, 3 road, 4 pavement, 5 tree, 6 sign symbol, 7 
 import re
 import shutil
 import zipfile
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from uuid import uuid4
 
 from mosaiclib.data import fetch, listing
+from mosaiclib.data.dataset import Dataset, identity, no_labels
+
+NAMES = ("camvid", "camvid-choice")
+CLASSES = (
+    "sky", "building", "pole", "road", "pavement", "tree", "sign symbol", "fence", "car", "pedestrian", "bicyclist",
+)  # fmt: skip
+
+PALETTE = (
+    (128, 128, 128), (128, 0, 0), (192, 192, 128), (128, 64, 128), (60, 40, 222), (128, 128, 0),
+    (192, 128, 128), (64, 64, 128), (64, 0, 128), (64, 64, 0), (0, 128, 192),
+)  # fmt: skip
+
 
 HELD_OUT = "0006R0"  # 101 frames; the train split also has 0016E5 (204 frames) and 0001TP (62)
 ARCHIVE = "camvid_480x360_q95.zip"
@@ -77,3 +89,22 @@ def _unpack(archive, folder):
         raise ValueError(f"{archive} is not a readable zip archive.") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def dataset(name, root) -> Dataset:
+    """CamVid from its zip (MOSAIC_MIRROR) or a folder; "camvid-choice" is its train split, one sequence held out."""
+    choosing = name == "camvid-choice"
+    return Dataset(
+        name=name,
+        title="CamVid (11 classes, 480x360)" + (", a train sequence held out" if choosing else ""),
+        classes=CLASSES,
+        palette=PALETTE,
+        to_train_id=identity(len(CLASSES), ignored=[len(CLASSES)]),
+        list_split=partial(chosen if choosing else samples, root),
+        list_labels=no_labels if choosing else partial(labels, root),
+        root=root,
+        splits=("train", "val") if choosing else ("train", "val", "test"),
+        video_of=video_of,
+        licence="research use only",
+        rule="camvid",
+    )

@@ -4,7 +4,24 @@ Labels are read from *_gtFine_labelIds.png, which the archives hold, so no prepa
 split has no public labels and is left out. The pictures may not be passed on.
 """
 
+from functools import partial
+
 from mosaiclib.data import fetch, listing
+from mosaiclib.data.dataset import Dataset, id_table
+
+NAMES = ("cityscapes",)
+CLASSES = (
+    "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation",
+    "terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
+)  # fmt: skip
+
+# The Cityscapes legend colours of the official evaluator, and the matching ones where CamVid names differ.
+PALETTE = (
+    (128, 64, 128), (244, 35, 232), (70, 70, 70), (102, 102, 156), (190, 153, 153), (153, 153, 153),
+    (250, 170, 30), (220, 220, 0), (107, 142, 35), (152, 251, 152), (70, 130, 180), (220, 20, 60),
+    (255, 0, 0), (0, 0, 142), (0, 0, 70), (0, 60, 100), (0, 80, 100), (0, 0, 230), (119, 11, 32),
+)  # fmt: skip
+
 
 # Ids on disk to train ids (cityscapesscripts.helpers.labels). "License plate", -1 there, is never drawn.
 TRAIN_IDS = {
@@ -44,3 +61,19 @@ def _root(root):
 
 def _by_city(folder, ending):
     return [path for city in listing.folders(folder) for path in listing.files(city, ending.lower())]
+
+
+def dataset(name, root) -> Dataset:
+    """Cityscapes in a folder as published; raises `fetch.NotAvailable` at the first use where it is not there."""
+    return Dataset(
+        name=name,
+        title="Cityscapes (19 classes, fine annotations)",
+        classes=CLASSES,
+        palette=PALETTE,
+        to_train_id=id_table(TRAIN_IDS, IGNORED_IDS),
+        list_split=partial(samples, root),
+        list_labels=partial(labels, root),
+        root=root,
+        licence="Cityscapes licence: non-commercial, pictures may not be passed on",
+        rule="cityscapes",
+    )

@@ -5,6 +5,7 @@ images/<split>/a.jpg belongs to labels/<split>/a.png, whose 8-bit ids count the 
 of the sorted pictures and every tenth after it are val, the others train.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mosaiclib.data import listing
+from mosaiclib.data.dataset import Dataset, identity, spread_palette
+
+NAMES = ("folder",)
+
 
 CLASSES_FILE = "classes.yaml"
 HOW = "lay it out as images/<split>/, labels/<split>/ and classes.yaml (data/README.md)."
@@ -101,3 +106,22 @@ def labels(root, split):
 
 def _is_flat(root):
     return not any(listing.folders(root / part) for part in ("images", "labels"))
+
+
+def dataset(name, root) -> Dataset:
+    """Any folder with images/, labels/ and classes.yaml. Raises ValueError for none, or a bad classes.yaml."""
+    if not root:
+        raise ValueError("The data set 'folder' is one of yours: name it as root (--root, or data_root).")
+    described = read_classes(root)
+    return Dataset(
+        name=name,
+        title=f"{root.expanduser().resolve().name} ({len(described.names)} classes)",
+        classes=tuple(described.names),
+        palette=tuple(map(tuple, described.colours or spread_palette(len(described.names)))),
+        to_train_id=identity(len(described.names), described.ignore),
+        list_split=partial(samples, root),
+        list_labels=partial(labels, root),
+        root=root,
+        splits=splits(root),
+        licence="unknown to this library",
+    )

@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from mosaiclib.data.classes import CITYSCAPES
+from mosaiclib.data.sets.cityscapes import CLASSES as CITYSCAPES
 from mosaiclib.models import catalogue
 from mosaiclib.models.build import build
 from mosaiclib.models.pretrained import tf_checkpoint

@@ -7,7 +7,7 @@ the blocks that are halved.
 
 import keras
 
-from mosaiclib.data.classes import CITYSCAPES
+from mosaiclib.data.sets.cityscapes import CLASSES as CITYSCAPES
 from mosaiclib.models.build import build
 from mosaiclib.models.parts import BACKBONE, part_of
 from mosaiclib.models.weights import Card

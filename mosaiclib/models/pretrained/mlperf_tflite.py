@@ -10,7 +10,7 @@ import math
 import keras
 import numpy as np
 
-from mosaiclib.data.classes import ADE20K_TOP31
+from mosaiclib.data.sets.ade20k import CLASSES as ADE20K_TOP31
 from mosaiclib.models import catalogue
 from mosaiclib.models.blocks import BilinearResize, ClassMap
 from mosaiclib.models.build import build

@@ -7,7 +7,7 @@ normalises images with ImageNet's mean and deviation before the first padding, a
 
 from pathlib import Path
 
-from mosaiclib.data.classes import CITYSCAPES
+from mosaiclib.data.sets.cityscapes import CLASSES as CITYSCAPES
 from mosaiclib.models import catalogue
 from mosaiclib.models.backbones.mnmh import TABLE_1
 from mosaiclib.models.build import build

@@ -1,11 +1,16 @@
 """Renders minicity to PNG files once, so that it is read like any other data set."""
 
+import re
 import shutil
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 from mosaiclib.data import fetch, images
+from mosaiclib.data.dataset import Dataset, identity
+from mosaiclib.data.sets.cityscapes import CLASSES, PALETTE
 
+NAMES = ("minicity",)
 SIZE = (128, 256)
 COUNTS = {"train": 640, "val": 80}
 VERSION = 1
@@ -37,3 +42,20 @@ def _render(folder, size, split):
             raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def dataset(name, root) -> Dataset:
+    """Minicity, synthetic and always there; "minicity-256x512" is the same drawn at another size."""
+    sides = re.findall(r"\d+", name)
+    size = tuple(map(int, sides)) if sides else SIZE
+    return Dataset(
+        name=name,
+        title=f"minicity (synthetic street scenes, {size[1]}x{size[0]})",
+        classes=CLASSES,
+        palette=PALETTE,
+        to_train_id=identity(len(CLASSES)),
+        list_split=partial(samples, size, root),
+        synthetic=True,
+        shareable=True,
+        licence="drawn by this library (Apache-2.0)",
+    )
