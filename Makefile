@@ -8,16 +8,18 @@ BIN     := $(VENV)/bin
 READY   := $(VENV)/installed-from-lock
 ORACLES := $(VENV)/oracles-from-lock
 JAX     := $(VENV)/jax-from-lock
+GPU     := $(VENV)/gpu-from-lock
 SLURM   := $(VENV)/slurm-from-lock
 
 AXE     := .ci/node_modules/axe-core/axe.min.js
 
-.PHONY: help environment environment-jax environment-slurm report test test-browser axe lint lab clean
+.PHONY: help environment environment-gpu environment-jax environment-slurm report test test-browser axe lint lab clean
 
 help:
 	@echo "make report [PROFILE=quick]         run a profile (quick, camvid, paper, mine) into reports/<profile>/index.html"
 	@echo "make test                           run the tests"
 	@echo "make test-browser                   the explorer in a real JupyterLab, where Chromium is installed"
+	@echo "make environment-gpu                TensorFlow for NVIDIA GPUs in the place of the one for CPUs (Linux, 4 GB)"
 	@echo "make environment-jax                add the JAX backend to the environment (docs/distributed.md)"
 	@echo "make environment-slurm              add Snakemake's SLURM executor (docs/distributed.md)"
 	@echo "make axe [PROFILE=quick]            the accessibility of its pages, by axe-core (needs npm and Chromium)"
@@ -34,6 +36,15 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@cp requirements.lock $@
+
+environment-gpu: $(GPU)
+
+# Both TensorFlows are one package to Python, so the other one goes first.
+$(GPU): requirements-gpu.lock $(READY)
+	@$(BIN)/python -m pip uninstall --quiet --yes tensorflow-cpu
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@$(BIN)/python -c "import tensorflow as tf; gpus = tf.config.list_physical_devices('GPU'); print(len(gpus), 'GPU' if gpus else 'GPU found: is there a driver? nvidia-smi must list one.')"
+	@cp $< $@
 
 environment-jax: $(JAX)
 

@@ -59,3 +59,16 @@ def test_conda_users_get_the_same_set():
     python, *_, pip = environment["dependencies"]
     assert pip == {"pip": ["--requirement requirements.lock"]}
     assert Requirement(f"python{PROJECT['requires-python']}").specifier.contains(python.removeprefix("python="))
+
+
+def test_the_lock_for_gpus_is_the_same_tensorflow_with_cuda_beside_it():
+    """The wheels of tensorflow that requirements.lock names for other machines, and nothing that it holds itself."""
+    blocks = re.split(r"\n(?=[a-zA-Z0-9])", (ROOT / "requirements-gpu.lock").read_text().strip())[1:]
+    names = {canonicalize_name(block.partition("==")[0]): block for block in blocks}
+    assert all("--hash=sha256:" in block for block in blocks)
+    main = {canonicalize_name(name) for name in re.findall(r"^([\w.-]+)==", LOCK, re.M)}
+    assert set(names) & main == {"tensorflow"} and {"nvidia-cudnn-cu12", "nvidia-cublas-cu12"} < set(names)
+    theirs = re.search(r"^tensorflow==(\S+) .*?(?=^\w)", LOCK, re.M | re.S)
+    assert names["tensorflow"].split()[0] == f"tensorflow=={theirs[1]}"
+    hashes = re.compile(r"sha256:[0-9a-f]{64}")
+    assert set(hashes.findall(names["tensorflow"])) == set(hashes.findall(theirs[0]))

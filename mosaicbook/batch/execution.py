@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import nbformat
 
-from mosaicbook.batch import dependencies, progress
+from mosaicbook.batch import dependencies, gpus, progress
 from mosaicbook.runs import parameters, provenance
 from mosaicbook.runs.masking import without_secrets
 from mosaicbook.runs.provenance import ROOT
@@ -28,6 +28,7 @@ from mosaiclib.data import fetch
 from mosaiclib.files import plain
 from mosaiclib.latency.host import machine
 
+TRAINS = ("pretrain", "train", "heads")
 KEPT = "finished-before"  # in a failed run's folder
 SMALL_BYTES = 64 << 20  # a disk with less room may have been full a moment ago
 
@@ -57,7 +58,8 @@ def execute(profile, run_id) -> Path:
         defaults = {name: default for name, (_, default) in declared.items()}
         parameters.check(values, {name: kind for name, (kind, _) in declared.items()})
         scratch = _scratch(profile.name, run_id, code["code_fingerprint"], values)
-        with _stderr_to(partial / "kernel.log"):
+        own = gpus.own(reports_folder(), values.get("devices") == "all") if stage in TRAINS else nullcontext()
+        with own, _stderr_to(partial / "kernel.log"):
             _run_notebook(plan.notebook, values, partial, scratch, _Echo(run_id))
     except Exception as error:
         reason, diverged = _reason(error), getattr(error, "ename", "") == "Diverged"
@@ -197,7 +199,11 @@ class _Echo:
 def _run_notebook(notebook, values, folder, scratch, echo):
     import papermill
 
-    environment = {"MOSAIC_RUN_FOLDER": str(folder), "MOSAIC_RUN_SCRATCH": str(scratch), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = {
+        "MOSAIC_RUN_FOLDER": str(folder),
+        "MOSAIC_RUN_SCRATCH": str(scratch),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
     before = {name: os.environ.get(name) for name in environment}
     os.environ.update(environment)
     output = folder / "notebook.ipynb"

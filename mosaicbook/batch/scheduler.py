@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from mosaicbook import runs
-from mosaicbook.batch import progress, waiting
+from mosaicbook.batch import gpus, progress, waiting
 from mosaicbook.runs.provenance import ROOT
 
 GB_A_JOB = 3  # memory that one notebook may take
@@ -26,18 +26,19 @@ REASONS = {
 }
 
 
-def report(profile, source, jobs=None, publish=None, tables=(), rows=(), plan_only=False) -> bool:
+def report(profile, source, jobs=None, publish=None, tables=(), rows=(), plan_only=False, on_cpu=False) -> bool:
     """Brings the report of a profile up to date; True where every run that was asked for is done.
 
     source: the profile's name or file, as the Snakefile takes it. jobs: notebooks at once; None for as many as
     cores and memory allow, with one training at a time. publish: also write pages without pictures that may not
     be passed on to this folder. tables, rows: run only these tables of the paper, and these networks.
-    plan_only: say what would be done, and do nothing.
+    plan_only: say what would be done, and do nothing. on_cpu: go on without the GPU that the profile is made for.
     """
     from mosaicbook import site
     from mosaicbook.runs import records
 
     asked = profile.narrowed(tables, rows)
+    gpus.refuse_without(profile, on_cpu or plan_only)
     folder = runs.reports_folder() / profile.name
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder, profile.name) as lock:
@@ -173,7 +174,7 @@ def _execute(profile, source, run_ids, todo, jobs, lock, log_path):
     with _reserve(log_path.parent), progress.Batch({r: profile.runs[r].about_s for r in todo}) as shown:
         for target in ("stages", "pages"):
             command = _snakemake(source, run_ids, profile, target, "--keep-going", "--quiet", "all", "--cores",
-                                 str(cores), "--resources", f"training={jobs or 1}")  # fmt: skip
+                                 str(cores), "--resources", f"training={_trainings(jobs)}")  # fmt: skip
             # Snakemake holds the lock too: a killed batch leaves no second one beside running notebooks.
             process = subprocess.Popen(command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                        text=True, errors="replace", bufsize=1, pass_fds=(lock.fileno(),),
@@ -191,6 +192,11 @@ def _execute(profile, source, run_ids, todo, jobs, lock, log_path):
     with suppress(OSError):
         log_path.write_text("".join(said), encoding="utf-8")
     return ""
+
+
+def _trainings(jobs):
+    """How many trainings run at a time: as many as jobs, and where there are GPUs, no more than each can have its own."""
+    return min(jobs or 1, len(gpus.visible()) or sys.maxsize)
 
 
 @contextmanager

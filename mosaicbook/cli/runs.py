@@ -39,6 +39,7 @@ def report(profile: ProfileOption = "quick",
            plan: Annotated[bool, typer.Option("--plan", help="Say what would run, and run nothing.")] = False,
            jobs: Annotated[int | None, typer.Option(
                min=1, help="Notebooks at once (default: one a core, and one training at a time).")] = None,
+           on_cpu: Annotated[bool, typer.Option("--on-cpu", help="Go on where a profile misses its GPU.")] = False,
            publish: Annotated[Path | None, typer.Option(
                help="Also write the pages here, without pictures that may not be passed on.")] = None):  # fmt: skip
     """Runs what is not up to date in a profile, then writes its report. Exit status 1 if anything failed."""
@@ -52,7 +53,9 @@ def report(profile: ProfileOption = "quick",
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
     try:
-        done = scheduler.report(profiles.load(profile), profile, jobs, publish, [*map(int, numbers)], names, plan)
+        done = scheduler.report(
+            profiles.load(profile), profile, jobs, publish, [*map(int, numbers)], names, plan, on_cpu
+        )
     except KeyboardInterrupt:
         print("Stopped. `mosaic report` goes on from here, and a training from its last checkpoint.", file=sys.stderr)
         raise typer.Exit(130) from None

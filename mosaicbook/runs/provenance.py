@@ -9,8 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CODE = ("mosaiclib", "mosaicbook", "notebooks", "profiles", "Snakefile")
 PACKAGES = (
-    "tensorflow-cpu", "tensorflow", "keras", "jax", "numpy", "opencv-python-headless", "ai-edge-litert",
-    "tflite-runtime", "papermill",
+    "tensorflow-cpu", "tensorflow", "nvidia-cudnn-cu12", "nvidia-cuda-runtime-cu12", "keras", "jax", "numpy",
+    "opencv-python-headless", "ai-edge-litert", "tflite-runtime", "papermill",
 )  # fmt: skip
 
 

@@ -30,6 +30,22 @@ def start(devices="one"):
     return count()
 
 
+def device() -> str:
+    """What trains, as Keras' backend names it: "1 GPU (NVIDIA A100)" or "CPU"."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        found = tf.config.list_physical_devices("GPU")
+        names = [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in found]
+    elif keras.backend.backend() == "jax":
+        import jax
+
+        names = [each.device_kind for each in jax.local_devices() if each.platform == "gpu"]
+    else:
+        return keras.backend.backend()
+    return f"{len(names)} GPU ({', '.join(sorted(set(names)))})" if names else "CPU"
+
+
 def _mirror():
     import tensorflow as tf
 

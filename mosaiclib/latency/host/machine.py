@@ -2,6 +2,8 @@
 
 import os
 import platform
+import subprocess
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -15,7 +17,21 @@ def machine():
         "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
         "os": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
+        **({"gpus": listed} if (listed := gpus()) else {}),
     }
+
+
+@cache
+def gpus() -> tuple[dict, ...]:
+    """Number, name, driver and memory of each NVIDIA GPU, as nvidia-smi lists them; () where it is not there."""
+    fields = ("number", "name", "driver", "memory")
+    query = ["nvidia-smi", "--query-gpu=index,name,driver_version,memory.total", "--format=csv,noheader"]
+    try:
+        listed = subprocess.run(query, check=True, capture_output=True, text=True, timeout=60).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    rows = ([part.strip() for part in line.split(",")] for line in listed.splitlines())
+    return tuple(dict(zip(fields, row, strict=True)) for row in rows if len(row) == len(fields))
 
 
 def _cpu_model():
