@@ -195,7 +195,7 @@ def _execute(profile, source, run_ids, todo, jobs, lock, log_path):
 
 
 def _trainings(jobs):
-    """How many trainings run at a time: as many as jobs, and where there are GPUs, no more than each can have its own."""
+    """How many trainings run at a time: one a job, and where there are GPUs, no more than can have one of their own."""
     return min(jobs or 1, len(gpus.visible()) or sys.maxsize)
 
 
