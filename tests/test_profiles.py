@@ -60,8 +60,8 @@ def test_only_networks_with_a_part_depend_on_its_file():
     assert not decoder & {"data/minicity", "tables/table_1"}
     enet = depending_on(plan, "mosaiclib/models/baselines/enet.py")
     assert "tables/table_2" in enet and not enet & {"train/minicity", "latency/networks", "tables/table_3"}
-    # ICNet pools with the MOSAIC head's own function.
-    assert "mosaiclib.models.heads.mosaic" in dependencies.closure(ROOT / "mosaiclib/models/baselines/icnet.py")
+    # ENet shares its layers with the other baselines.
+    assert "mosaiclib.models.baselines.layers" in dependencies.closure(ROOT / "mosaiclib/models/baselines/enet.py")
     for spec in map(catalogue.get, catalogue.names()):
         files = {path.parent.name for path in dependencies.parts_of(spec)}
         assert files <= {"backbones", "heads", "baselines"}
