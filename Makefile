@@ -74,7 +74,7 @@ axe: $(READY) $(AXE)
 	@$(BIN)/python tests/accessibility.py reports/$(PROFILE)
 
 lint: $(READY)
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/nbstripout --keep-id --verify $$(git ls-files '*.ipynb')
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache && $(BIN)/nbstripout --keep-id --verify $$(git ls-files '*.ipynb')
 
 lab: $(READY)
 	@$(BIN)/jupyter lab notebooks

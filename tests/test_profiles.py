@@ -349,34 +349,3 @@ def test_runs_wait_for_their_data_with_one_sentence(profile, tmp_path, monkeypat
     assert len(waits) == len(plan.runs) - 8
     (sentence,) = set(waits.values())
     assert "nowhere" in sentence and "cityscapes-dataset.com" in sentence
-
-
-# === The documentation's example ===
-
-
-def test_the_backbone_of_the_documentation_stands_in_its_table(tmp_path):
-    text = (ROOT / "docs" / "change-the-network.md").read_text(encoding="utf-8")
-    patch = re.search(r"```diff\n(.*?)```", text, re.DOTALL)[1]
-    assert sum(line.startswith("+") and not line.startswith("+++") for line in patch.splitlines()) < 40
-    for package in ("mosaiclib", "mosaicbook"):
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    applied = subprocess.run(["git", "apply", "-"], cwd=tmp_path, input=patch, text=True, capture_output=True)
-    assert applied.returncode == 0, applied.stderr
-    script = """
-import json
-from mosaicbook import paper
-paper.records = lambda table, real=paper.records: real(table)[:1]  # one row of the paper is enough here
-from mosaicbook.paper import results_table
-from mosaiclib import models
-from mosaiclib.models import catalogue
-network = models.build(catalogue.get("plain-mosaic"), (256, 288), 5)
-print(json.dumps([network.output_shape, results_table.beside_the_paper(6, "none", "tables/table_6")["rows"]]))
-"""
-    environment = os.environ | {"PYTHONPATH": str(tmp_path), "MOSAIC_REPORTS": str(tmp_path / "reports")}
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    shape, rows = json.loads(done.stdout.splitlines()[-1])
-    assert shape == [None, 64, 72, 5]
-    assert [row["label"] for row in rows] == ["MNV3-small, MOSAIC", "plain-mosaic (not in the paper)"]
-    assert rows[1]["cells"][1]["ours"] > 1 and rows[1]["cells"][0]["paper"] is None
