@@ -36,7 +36,7 @@ def small(size, classes):
     """Three layers: enough for everything that training keeps between sessions, and quick to compile."""
     image = keras.Input((*size, 3))
     x = blocks.conv(image, 8, "stem", kernel=3, stride=2)
-    x = blocks.depthwise(x, "spatial.depthwise")
+    x = blocks.depthwise(x, "mnmh.depthwise")
     return keras.Model(image, blocks.classifier(x, classes, "classifier"))
 
 
