@@ -1,5 +1,6 @@
 """Failure is loud: whatever kills a run, run.json says failed and why, and nothing half-written is read."""
 
+import ast
 import contextlib
 import json
 import shutil
@@ -10,6 +11,7 @@ import pytest
 from mosaicbook import runs
 from mosaicbook.batch import execution, profiles
 from mosaicbook.runs import parameters
+from mosaicbook.runs.provenance import ROOT
 
 PARAMETERS = 'count: int = 3  # how many\nname: str = "x"  # what\nrate: float = 0.5  # per second'
 
@@ -108,6 +110,58 @@ def test_bad_parameters_stop_a_notebook_that_papermill_runs_by_hand():
         parameters.from_namespace({**namespace, "cout": 4})
     with pytest.raises(ValueError, match="'name' must be str"):
         parameters.from_namespace({**namespace, "name": 4})
+
+
+@pytest.fixture
+def kernel(tmp_path, monkeypatch):
+    """Runs cells as a notebook's kernel does; returns the error of the last one, or None."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path / "reports"))
+    shell = InteractiveShell()
+
+    def run(*cells):
+        for cell in cells:
+            result = shell.run_cell(cell, store_history=True, silent=False)
+        return result.error_before_exec or result.error_in_exec
+
+    run.namespace = shell.user_ns
+    return run
+
+
+NOTEBOOKS = sorted((ROOT / "notebooks").rglob("[a-z0-9]*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_starts_again_in_its_kernel(path, kernel, capsys):
+    """With whatever its cells, and a cell of one's own above them, have left in the kernel."""
+    cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    names = {
+        node.id for cell in cells for node in ast.walk(ast.parse(cell))
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }  # fmt: skip
+    assert kernel('lr = 7\nnotes: dict = {}\nsecret = "mine"', *cells[:2]) is None
+    kernel.namespace.update(dict.fromkeys(names - {"run"}, "left"))
+    assert kernel(*cells[:2]) is None
+    declared = parameters.declared(path)
+    name, (kind, _) = next(iter(declared.items()))
+    other = {int: "5", float: "0.5", str: "'x'", bool: "True"}[kind]
+    assert kernel(cells[0], f"# Parameters\n{name} = {other}\n", cells[1]) is None
+    assert "Unknown parameter 'epochz'" in str(kernel(cells[0], "# Parameters\nepochz = 3\n", cells[1]))
+    assert "Unknown parameter 'epochz'" in str(kernel(f"{cells[0]}\nepochz = 3", cells[1]))
+    assert kernel(*cells[:2]) is None
+
+
+def test_a_run_by_hand_has_a_scratch_for_its_parameters_and_leaves_none(kernel):
+    scratches = []
+    for rate in (0.5, 0.25, 0.5):
+        assert kernel(PARAMETERS, f"# Parameters\nrate = {rate}\n", START, "run.scratch.mkdir(parents=True)") is None
+        scratches.append(kernel.namespace["run"].scratch)
+        if rate == 0.25:
+            assert scratches[0].is_dir() and kernel(FINISH) is None and not scratches[1].exists()
+            shutil.rmtree(scratches[0])
+    assert scratches[0] == scratches[2] != scratches[1]
 
 
 def test_profiles_name_their_mistakes(tmp_path):

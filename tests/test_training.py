@@ -22,7 +22,7 @@ from mosaiclib import evaluation, models, training
 from mosaiclib.data import datasets, images
 from mosaiclib.inference import KerasSegmenter
 from mosaiclib.models import blocks, catalogue, frozen
-from mosaiclib.training import losses, progress_line, recipes
+from mosaiclib.training import checkpoints, losses, progress_line, recipes
 from mosaiclib.training.optimizer import PolyDecay, compile_network, decays
 
 SPEC = catalogue.mosaic(m=32, f=8, d=8, bins=(1, 2), skips="8-C, 4-S")
@@ -74,9 +74,9 @@ def test_resumed_training_is_bitwise_the_straight_one(tiny_dataset, tmp_path, op
     ]
     assert timeless[0] == timeless[1]
     assert first["best_val_miou"] == second["best_val_miou"]
-    checkpoints = [training.read_arrays(tmp_path / name / training.CHECKPOINT) for name in ("straight", "resumed")]
-    for key in checkpoints[0].keys() - {"state"}:
-        np.testing.assert_array_equal(checkpoints[0][key], checkpoints[1][key], err_msg=key)
+    arrays = [training.read_arrays(tmp_path / name / training.CHECKPOINT) for name in ("straight", "resumed")]
+    for key in arrays[0].keys() - {"state"}:
+        np.testing.assert_array_equal(arrays[0][key], arrays[1][key], err_msg=key)
     for a, b in zip(straight.weights, resumed.weights, strict=True):
         np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
 
@@ -163,10 +163,50 @@ def test_a_checkpoint_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     np.testing.assert_array_equal(training.read_arrays(tmp_path / "a.h5")["x"], np.ones(3))
 
 
-def test_a_checkpoint_of_another_recipe_is_refused(tiny_dataset, tmp_path):
-    trained(tiny_dataset, tmp_path, recipe(), [1])
-    with pytest.raises(ValueError, match="another recipe"):
-        trained(tiny_dataset, tmp_path, recipe(learning_rate=0.02), [2])
+@pytest.mark.parametrize("change", ["recipe", "data", "initial weights", "network", "code"])
+def test_a_checkpoint_of_another_training_is_not_continued(change, tiny_dataset, tmp_path, monkeypatch, capsys):
+    """Whatever else it depends on, and with equal shapes: it ends as one that found no checkpoint."""
+    plan, build = recipe(validate_every=2), small
+    trained(tiny_dataset, tmp_path / "here", plan, [3])
+    if change == "recipe":
+        plan = plan.but(learning_rate=0.02)
+    if change == "data":
+        _, label_path = tiny_dataset.split("train")[2]
+        images.write_png(label_path, (images.read_label(label_path) + 1) % 4)
+    if change == "initial weights":
+
+        def build(size, classes):
+            network = small(size, classes)
+            kernel = network.get_layer("classifier").kernel
+            kernel.assign(keras.ops.flip(kernel, -1))  # the same values in another order
+            return network
+
+    if change == "network":
+
+        def build(size, classes):
+            image = keras.Input((*size, 3))
+            x = blocks.conv(image, 8, "stem", kernel=3, stride=2)
+            x = blocks.depthwise(x, "spatial.depthwise", dilation=2)
+            return keras.Model(image, blocks.classifier(x, classes, "classifier"))
+
+    if change == "code":
+        monkeypatch.setattr(checkpoints, "_code", lambda: "another")
+    capsys.readouterr()
+    found, outcome = trained(tiny_dataset, tmp_path / "here", plan, [1], build)
+    assert f"has not the same {change}: this training starts afresh" in capsys.readouterr().out
+    expected, _ = trained(tiny_dataset, tmp_path / "elsewhere", plan, [1], build)
+    assert outcome["kept_epoch"] is None and len(outcome["history"]) == 1
+    for a, b in zip(found.weights, expected.weights, strict=True):  # and not the kept ones of the other training
+        np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
+
+
+def test_another_number_of_threads_goes_on_with_a_warning(tiny_dataset, tmp_path, monkeypatch, capsys):
+    _, outcome = trained(tiny_dataset, tmp_path, recipe(), [1])
+    began = outcome["threads"]
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", str(began + 3))
+    _, outcome = trained(tiny_dataset, tmp_path, recipe(), [2])
+    assert len(outcome["history"]) == 2 and outcome["threads"] == began
+    assert f"{began} CPU threads, and now there are {began + 3}" in capsys.readouterr().out
 
 
 def test_a_recipe_of_before_a_field_was_added_is_read():

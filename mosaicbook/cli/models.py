@@ -200,10 +200,10 @@ def _from_tflite(file):
 
     segmenter = TFLiteSegmenter(file)
     if segmenter.about:
-        names, palette = segmenter.about["classes"], [tuple(colour) for colour in segmenter.about["palette"]]
+        palette = [tuple(colour) for colour in segmenter.about["palette"]]
     else:
-        names, palette = [f"class {i}" for i in range(255)], datasets.palette_of("", 255)
-    return segmenter.classes, segmenter.input_size, names, palette
+        palette = datasets.palette_of("", len(segmenter.names))
+    return segmenter.classes, segmenter.input_size, segmenter.names, palette
 
 
 @app.command()

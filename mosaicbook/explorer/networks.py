@@ -109,15 +109,12 @@ def _keras(title, card, model):
 
 @lru_cache(maxsize=4)
 def _file(path, changed):
-    from mosaiclib.tflite.metadata import read_metadata
     from mosaiclib.tflite.segmenter import TFLiteSegmenter
 
     runner = TFLiteSegmenter(path, threads=os.cpu_count() or 1)
-    about = read_metadata(path) or {}
     released = any(path == fetch.find(key) for key in fetch.COLLECTIONS["mlperf"])
-    dataset = "ade20k_top31" if released else str(about.get("dataset", ""))
-    names = ade20k.CLASSES if released else tuple(map(str, about.get("classes", ())))
-    names = names or tuple(f"class {number}" for number in range(256))
+    dataset = "ade20k_top31" if released else str((runner.about or {}).get("dataset", ""))
+    names = ade20k.CLASSES if released else runner.names
     palette = tuple(datasets.palette_of(dataset, len(names)))
     return Network(path.name, tuple(names), palette, runner.input_size,
                    lambda canvas: (runner.classes(canvas).astype("uint8"), None))  # fmt: skip

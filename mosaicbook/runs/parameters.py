@@ -4,7 +4,6 @@ papermill itself only warns of an unknown name and never looks at types.
 """
 
 import ast
-import builtins
 import difflib
 import json
 from pathlib import Path
@@ -61,19 +60,42 @@ def check(values, types):
 def from_namespace(namespace):
     """The parameters in a running notebook's globals, checked: call it right after the parameters cell.
 
-    Declared are the annotated names; any other plain value that is there by then was misspelt.
+    Declared are the annotated names. In a kernel, where any other variable may have come from a cell above or an
+    earlier pass, a name is misspelt if the parameters cell or what papermill put behind it sets it; elsewhere any
+    other plain value is.
     """
-    types = {name: getattr(kind, "__name__", kind) for name, kind in namespace.get("__annotations__", {}).items()}
-    shell = namespace.get("get_ipython")
-    known = set(shell().user_ns_hidden) | {"In", "Out"} if shell else set()
-    plain = {
-        name: value
-        for name, value in namespace.items()
-        if not name.startswith("_")
-        and name not in known
-        and not hasattr(builtins, name)
-        and not isinstance(value, ModuleType)
-        and not callable(value)
+    annotated = namespace.get("__annotations__", {})
+    types = {name: getattr(kind, "__name__", kind) for name, kind in annotated.items()}
+    types = {name: kind for name, kind in types.items() if kind in _TYPES}
+    if "get_ipython" in namespace:
+        names = types.keys() | _set_by(namespace["In"])
+    else:
+        names = [name for name, value in namespace.items() if not name.startswith("_")]
+    values = {
+        name: namespace[name]
+        for name in names
+        if name in namespace and not isinstance(namespace[name], ModuleType) and not callable(namespace[name])
     }
-    check(plain, types)
-    return plain
+    check(values, types)
+    return values
+
+
+def _set_by(cells):
+    """The names that the parameters cell sets, the last one that ran, and papermill's cells behind it."""
+    names = set()
+    for source in reversed(cells):
+        lines = _lines(source)
+        declares = any(isinstance(line, ast.AnnAssign) for line in lines)
+        if declares or source.startswith("# Parameters\n"):
+            targets = (getattr(line, "targets", [getattr(line, "target", None)]) for line in lines)
+            names |= {target.id for of_line in targets for target in of_line if isinstance(target, ast.Name)}
+        if declares:
+            break
+    return names
+
+
+def _lines(source):
+    try:
+        return ast.parse(source).body
+    except SyntaxError:  # of a cell that did not run
+        return []

@@ -4,6 +4,7 @@ A run is made in a folder beside its place and renamed when it is whole, so that
 of one (see `execution`).
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -30,10 +31,13 @@ def write_json(path, data):
 
 
 class Run:
-    """What a notebook needs of its run: `folder` for its files, `scratch` for what outlives a killed run."""
+    """What a notebook needs of its run: `folder` for its files, `scratch` for what outlives a killed run.
 
-    def __init__(self, stage, folder, scratch):
-        self.stage, self.folder, self.scratch = stage, Path(folder), Path(scratch)
+    by_hand: whether nobody else removes the scratch once the run has finished.
+    """
+
+    def __init__(self, stage, folder, scratch, by_hand):
+        self.stage, self.folder, self.scratch, self.by_hand = stage, Path(folder), Path(scratch), by_hand
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -42,18 +46,22 @@ class Run:
     def finish(self, result):
         """Writes the numbers of this run, with units in their names, to result.json."""
         write_json(self.folder / "result.json", result)
+        if self.by_hand:
+            shutil.rmtree(self.scratch, ignore_errors=True)
 
 
 def start(stage, namespace) -> Run:
     """Checks the parameters in a notebook's globals and opens its run.
 
-    Started by `mosaic run`, the run's folder is given; by hand it is reports/by-hand/<stage>.
-    Raises ValueError for an unknown or mistyped parameter.
+    Started by `mosaic run`, the run's folder is given; by hand it is reports/by-hand/<stage>, with a scratch folder
+    for every choice of parameters. Raises ValueError for an unknown or mistyped parameter.
     """
-    parameters.from_namespace(namespace)
-    by_hand = reports_folder() / "by-hand" / stage
-    folder = os.environ.get("MOSAIC_RUN_FOLDER") or by_hand
-    return Run(stage, folder, os.environ.get("MOSAIC_RUN_SCRATCH") or by_hand / "scratch")
+    values = parameters.from_namespace(namespace)
+    if "MOSAIC_RUN_FOLDER" in os.environ:
+        return Run(stage, os.environ["MOSAIC_RUN_FOLDER"], os.environ["MOSAIC_RUN_SCRATCH"], by_hand=False)
+    folder = reports_folder() / "by-hand" / stage
+    key = hashlib.sha256(repr(sorted(values.items())).encode()).hexdigest()[:12]
+    return Run(stage, folder, folder / "scratch" / key, by_hand=True)
 
 
 # === Run folders ===

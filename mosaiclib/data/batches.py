@@ -1,5 +1,6 @@
 """Batches for training: decoded, augmented and scaled by OpenCV in worker threads, without TensorFlow."""
 
+import hashlib
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -65,6 +66,10 @@ class Batches(keras.utils.PyDataset):
             scale_input(image, images[position])
         return images, np.stack([target for _, target in pairs])
 
+    def state(self):
+        """A text that changes with what the batches hold; here with the samples' names."""
+        return hashlib.sha256(repr([str(sample) for sample in self.samples]).encode()).hexdigest()
+
     def pair(self, sample, generator):
         """(uint8 [h, w, 3], target) of a sample, by that random generator."""
         raise NotImplementedError
@@ -80,3 +85,7 @@ class TrainingBatches(Batches):
 
     def pair(self, sample, generator):
         return self.augmentation(*self.dataset.read(sample), generator)
+
+    def state(self):
+        """A text that changes with the files of the data set, val split included, its classes and their ids."""
+        return f"{self.dataset.fingerprint()} {self.dataset.classes} {self.dataset.to_train_id}"

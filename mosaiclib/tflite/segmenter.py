@@ -1,19 +1,25 @@
-"""Runs a .tflite file on pictures, and reads what the file says about itself."""
+"""Runs a .tflite file on images, and reads what the file says about itself."""
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 
+from mosaiclib.tflite import signature
+from mosaiclib.tflite.graph import TFLiteGraph
 from mosaiclib.tflite.metadata import read_metadata
 
 
 class TFLiteSegmenter:
     """A .tflite segmentation network as a function from uint8 RGB [H, W, 3] to classes int32 [H, W].
 
-    The graph's input may be float32 in [-1, 1] or 8-bit; its output classes [1, H, W] or logits
-    [1, h, w, C], which are resized bilinearly to the picture where they are smaller, and whose argmax is
-    taken. threads: of the interpreter. about: what the file says about itself, or None.
-    Raises ValueError for a file that is no complete TFLite model, or a picture of another size.
+    The graph's input may be float32 in [-1, 1] or quantised; its output classes [1, h, w], resized by nearest
+    neighbour, or scores [1, h, w, C], resized bilinearly, whose largest is taken; of one score a pixel, a probability,
+    class 1 is what lies above a half. Of several outputs, the one that is such a map counts.
+    threads: of the interpreter. about: what the file says about itself, or None. names: of its classes, numbered where
+    it says nothing. input_size: (height, width).
+    Raises ValueError for a file that is no complete TFLite model, that has other inputs or outputs or cannot run here,
+    and for an image of another size.
     """
 
     def __init__(self, path, threads=1):
@@ -21,24 +27,42 @@ class TFLiteSegmenter:
 
         self.path = Path(path)
         self.about = read_metadata(path)  # refuses damaged files, which the interpreter may not survive
-        self._interpreter = Interpreter(model_content=self.path.read_bytes(), num_threads=threads)
-        self._interpreter.allocate_tensors()
-        (self._input,), (self._output,) = (
-            self._interpreter.get_input_details(),
-            self._interpreter.get_output_details(),
-        )
+        try:
+            self._interpreter = Interpreter(model_content=self.path.read_bytes(), num_threads=threads)
+            self._input = signature.image_input(path, self._interpreter.get_input_details())
+            if self._input["shape_signature"][0] != 1:
+                self._interpreter.resize_tensor_input(self._input["index"], [1, *self._input["shape"][1:]])
+            self._interpreter.allocate_tensors()
+        except RuntimeError as error:
+            raise self._refused(error) from None
         self.input_size = tuple(int(side) for side in self._input["shape"][1:3])
+        self._output = signature.map_output(path, self._interpreter.get_output_details(), self.input_size)
+        classes = signature.classes_of(self._output)
+        self._threshold = signature.threshold(path, TFLiteGraph(path), self._output) if classes == 1 else None
+        if self.about:
+            self.names = tuple(self.about["classes"])
+            if classes not in (None, len(self.names)):
+                raise ValueError(f"{path} names {len(self.names)} classes and gives {classes}: export it again.")
+        else:
+            count = {None: signature.MAXIMUM_CLASSES, 1: 2}.get(classes, classes)
+            self.names = tuple(f"class {i}" for i in range(count))
 
     def classes(self, image):
-        """The class map of a picture of the graph's own size."""
-        found = self.output(image)
-        if found.ndim == 2:
-            return found.astype(np.int32)
+        """The class map of an image of the graph's own size. Raises ValueError for a class that it cannot have."""
+        values = self.output(image)
+        if values.ndim == 2:
+            if values.min() < 0 or values.max() >= len(self.names):
+                least, most = int(values.min()), int(values.max())
+                raise ValueError(f"{self.path} gives classes from {least} to {most}, of {len(self.names)}.")
+            return cv2.resize(values.astype(np.int32), self.input_size[::-1], interpolation=cv2.INTER_NEAREST)
         convention = (self.about or {}).get("spec", {}).get("resize", "half_pixel")
-        return resize_bilinear(found, self.input_size, convention).argmax(-1).astype(np.int32)
+        scores = resize_bilinear(values, self.input_size, convention)
+        if self._threshold is not None:
+            return (scores[..., 0] > self._threshold).astype(np.int32)
+        return scores.argmax(-1).astype(np.int32)
 
     def output(self, image):
-        """What the graph gives for a picture of its own size: classes [H, W] or logits float32 [h, w, C]."""
+        """What the graph gives for an image of its own size: classes [h, w] or scores float32 [h, w, C]."""
         if image.shape != (*self.input_size, 3):
             height, width = image.shape[:2]
             raise ValueError(
@@ -46,13 +70,25 @@ class TFLiteSegmenter:
                 f"export the network with --input-size {height}x{width}."
             )
         self._interpreter.set_tensor(self._input["index"], as_input(image, self._input)[None])
-        self._interpreter.invoke()
-        found = self._interpreter.get_tensor(self._output["index"])[0]
-        return found if found.ndim == 2 else dequantised(found, self._output)
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:
+            raise self._refused(error) from None
+        values = self._interpreter.get_tensor(self._output["index"])[0]
+        if signature.classes_of(self._output) is None:
+            return values.reshape(values.shape[:2])
+        return dequantised(values, self._output)
+
+    def _refused(self, error):
+        reason = " ".join(str(error).split())
+        return ValueError(f"{self.path} cannot run here: {reason[:200].rstrip('.')}.")
 
 
 def as_input(image, tensor):
-    """A uint8 picture as the values of an input tensor (the interpreter's own description of it)."""
+    """A uint8 image as the values of an input tensor (the interpreter's own description of it).
+
+    A float32 input is [-1, 1]. A quantised one says by its scale what it takes: a range that begins with 0, or [-1, 1].
+    """
     kind = tensor["dtype"]
     if kind == np.uint8:
         return image
@@ -61,6 +97,8 @@ def as_input(image, tensor):
         return scaled
     scale, zero_point = tensor["quantization"]
     limits = np.iinfo(kind)
+    if zero_point == limits.min:
+        scaled = (scaled + 1) / 2 * scale * (limits.max - limits.min)
     return np.clip(np.round(scaled / scale + zero_point), limits.min, limits.max).astype(kind)
 
 

@@ -1,7 +1,8 @@
 """Training: the recipe, the loss, and a loop that can be killed at any moment and goes on bitwise.
 
-A checkpoint holds the network, the optimizer, the learning curve and the best value so far. It is written
-beside the old one and renamed after every epoch, so that there is always a whole one.
+A checkpoint holds the network, the optimizer, the learning curve, the best value so far and the identity of its
+training. It is written beside the old one and renamed after every epoch, so that there is always a whole one. A CPU
+repeats a training bitwise with the same number of threads only, which is recorded.
 """
 
 import ctypes
@@ -9,7 +10,6 @@ import json
 import math
 import platform
 import time
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +24,6 @@ from mosaiclib.models.frozen import with_stored_statistics, without_training
 from mosaiclib.models.weights import read_arrays, write_arrays
 from mosaiclib.training import checkpoints, distribution, losses
 from mosaiclib.training.optimizer import compile_network
-from mosaiclib.training.recipes import Recipe
 from mosaiclib.training.validation import Validation
 
 _MMAP_MAX, _TRIM_THRESHOLD, _ARENA_MAX = -4, -1, -8  # of mallopt, in malloc.h
@@ -68,27 +67,30 @@ def fit(model, batches, loss, recipe, folder, metric, measure, report=None, stop
     """Trains `model` on `batches` (of `mosaiclib.data.batches`) by a recipe, and returns the learning curve.
 
     folder: where checkpoint.h5 and best.h5 (the weights that are kept) live; a checkpoint found there is continued.
+        One of another training (network, initial weights, data, recipe or code) is replaced, and that is printed.
     metric, measure: the name of a number, higher is better, and the function that measures it on the val split; it
         returns the number and a dict of what else belongs into the epoch's record.
     report: called after each epoch with its record {"epoch", "loss", metric, "learning_rate", "images_per_s",
         "wall_s"}; the metric is None in epochs without validation. A `training_line.TrainingLine` also shows the
         steps between.
-    stop_after: end after this epoch although the recipe has more (the next call goes on).
-    Returns {"history": [record], "best_" + metric, "best_epoch", "kept_" + metric, "kept_epoch"}, None where there
-    is none; the model then holds the kept weights, or where nothing was kept yet those it has reached.
-    Raises ValueError where a picture cannot be read, the checkpoint is damaged or of another recipe, or the loss is no
-    longer finite; OSError where no checkpoint can be written. The last one is left as it was.
+    stop_after: end after this epoch although the recipe has more (the next call, with the network as it was before the
+        first one, goes on).
+    Returns {"history": [record], "best_" + metric, "best_epoch", "kept_" + metric, "kept_epoch", "threads"}, None where
+    there is none; the model then holds the kept weights, or where nothing was kept yet those it has reached.
+    Raises ValueError where an image cannot be read, the checkpoint is damaged, or the loss is no longer finite; OSError
+    where no checkpoint can be written. The last one is left as it was.
     """
     keep_freed_memory()
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    identity = checkpoints.identity(model, batches, recipe)
     if recipe.frozen_batch_norm:
         model = with_stored_statistics(model, recipe.frozen_part)
     if recipe.untrained_part:
         model = without_training(model, recipe.untrained_part)
     compile_network(model, recipe, recipe.epochs * len(batches), loss)
     session = _Session(model, recipe, folder, batches, metric, measure, report)
-    session.restore()
+    session.restore(identity)
     last = min(recipe.epochs, stop_after or recipe.epochs)
     watching = [report] if isinstance(report, keras.callbacks.Callback) else []
     if session.epoch < last:
@@ -101,7 +103,7 @@ def fit(model, batches, loss, recipe, folder, metric, measure, report=None, stop
                 raise batches.error from None
             raise
     distribution.wait()
-    if (folder / BEST).exists():
+    if session.state["kept_epoch"] is not None:
         checkpoints.assign(model.weights, read_arrays(folder / BEST), folder / BEST)
     return session.state
 
@@ -126,21 +128,27 @@ class _Session(keras.callbacks.Callback):
         self.network, self.recipe, self.folder, self.batches = model, recipe, folder, batches
         self.metric, self.measure, self.report = metric, measure, report
         numbers = (f"best_{metric}", "best_epoch", f"kept_{metric}", "kept_epoch")
-        self.state = {"history": [], **dict.fromkeys(numbers), "recipe": asdict(recipe)}
+        self.state = {"history": [], **dict.fromkeys(numbers), "threads": checkpoints.threads()}
 
     @property
     def epoch(self):
         return len(self.state["history"])
 
-    def restore(self):
+    def restore(self, identity):
+        """Goes on from the checkpoint of the same training, if there is one; says so where there is another's."""
+        self.state["identity"] = identity
         path = self.folder / CHECKPOINT
         if not path.exists():
             return
         arrays = read_arrays(path)
         state = json.loads(arrays.pop("state").tobytes())
-        if Recipe.from_json(state["recipe"]) != self.recipe:
-            raise ValueError(f"{path} was written by another recipe: remove it to start again.")
+        if other := checkpoints.differing(identity, state.get("identity", {})):
+            print(f"{path} has not the same {', '.join(other)}: this training starts afresh.")
+            return
         checkpoints.assign(self._variables(), arrays, path)
+        if state["threads"] != self.state["threads"]:
+            now = self.state["threads"]
+            print(f"{path} is of {state['threads']} CPU threads, and now there are {now}: the last digits will differ.")
         self.state |= state
 
     def _variables(self):
@@ -156,6 +164,9 @@ class _Session(keras.callbacks.Callback):
         images = len(self.batches) * self.recipe.batch_size
         if not math.isfinite(logs["loss"]):
             raise Diverged(f"The loss became {logs['loss']} in epoch {epoch + 1}: lower the learning rate.")
+        if not self.state["history"] and distribution.process()[0] == 0:
+            for name in (CHECKPOINT, BEST):  # of another training
+                (self.folder / name).unlink(missing_ok=True)
         is_last = epoch + 1 == self.recipe.epochs
         due = self.recipe.validates and ((epoch + 1) % self.recipe.validate_every == 0 or is_last)
         value, about = self._with_averages(self.measure) if due else (None, {})

@@ -7,9 +7,7 @@ says goes to stderr.
 import hashlib
 import importlib
 import json
-import os
 import re
-import resource
 import sys
 import time
 from importlib import metadata
@@ -45,9 +43,13 @@ def inspect(file):
     try:
         model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
         graph = model.subgraphs[0]
-        operations, shape = len(graph.operators), list(map(int, graph.tensors[graph.inputs[0]].shape))
+        tensor = graph.tensors[graph.inputs[0]]
+        operations, shape = len(graph.operators), list(map(int, tensor.shape))
+        signature = shape if tensor.shapeSignature is None else list(map(int, tensor.shapeSignature))
     except Exception:  # the schema reader fails in many ways on a damaged file
         raise ValueError(f"{file} is a damaged or truncated TFLite model.") from None
+    if any(side < 1 for side in signature[1:]):
+        raise ValueError(f"{file} takes an input of any size, {signature}: convert it again with a fixed one.")
     return {
         "sha256": hashlib.sha256(content).hexdigest(),
         "ops": operations,
@@ -60,7 +62,7 @@ def measure(file, runtime, kernels, threads, warmup, runs, delegate=None, output
 
     delegate: the library of an external delegate. output: a file for the last output, as .npy.
     """
-    load = os.getloadavg()[0]
+    load = psutil.getloadavg()[0]
     module = importlib.import_module(RUNTIMES[runtime][0])
     photograph = _photograph()
     before = psutil.Process().memory_info().rss
@@ -236,6 +238,10 @@ def _peak_memory():
     try:
         return 1024 * int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])
     except OSError:
+        if sys.platform == "win32":
+            return psutil.Process().memory_info().peak_wset
+        import resource  # Windows has none
+
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 2**10)
 
 
