@@ -11,6 +11,7 @@ from mosaiclib import evaluation
 from mosaiclib.data import datasets, images
 from mosaiclib.data.sets.cityscapes import CLASSES as CITYSCAPES
 from mosaiclib.evaluation import iou
+from mosaiclib.evaluation.image_counts import ImageCounts
 from mosaiclib.inference import KerasSegmenter
 
 
@@ -250,5 +251,6 @@ def test_a_mean_over_fewer_classes_says_so():
     matrix = evaluation.ConfusionMatrix(32)
     matrix.update(np.uint8([[1, 1, 2, 3]]), np.uint8([[1, 1, 2, 4]]))
     assert evaluation.score(matrix, "cityscapes").over == " over 4 of 32 classes"
+    assert ImageCounts.of([matrix], ["a"], ["a"], "cityscapes").over == " over 4 of 32 classes"
     assert evaluation.score(matrix, "garden").over == evaluation.score(matrix, "mlperf31").over == ""
     assert iou.over_classes("camvid", [0.5, 0.0]) == iou.over_classes("mlperf31", [None, 0.2]) == ""

@@ -41,7 +41,7 @@ def compare(
         return
     for name, side in zip(named, counts, strict=True):
         values = [intervals.text(e.miou(), intervals.of_score(e)) for e in side]
-        print(f"{name}: mIoU {', '.join(values)} % of {len(side[0].images)} images, rule {side[0].rule}")
+        print(f"{name}: mIoU {', '.join(values)} % of {len(side[0].images)} images, rule {side[0].rule}{side[0].over}")
     what = (
         f"of the networks, {len(counts[0])} and {len(counts[1])} seeds"
         if enough

@@ -49,6 +49,13 @@ class ImageCounts:
         """The mIoU over all images, in 0..1."""
         return float(miou(self.counts.sum(0, dtype=np.int64), self.rule))
 
+    @property
+    def over(self):
+        """How many classes that mean is over, as `iou.Score.over`."""
+        matrix, total = iou.ConfusionMatrix(self.counts.shape[1]), self.counts.sum(0, dtype=np.int64)
+        matrix.counts, matrix.unclassified = total[:, :-1], total[:, -1]
+        return iou.score(matrix, self.rule).over
+
     def blocks(self) -> np.ndarray:
         """The counts of blocks that are drawn again together, int64 [K, C, C + 1].
 
