@@ -69,10 +69,11 @@ class PlannedRun(BaseModel):
 class Profile(BaseModel):
     """A named plan: its runs by id ("stage/row"), in an order in which they can be run.
 
-    machine: what the runs' times are told for. device: "gpu" where a CPU would take far longer. parameters: given to
-    every run whose notebook declares them and that does not set them itself. sweeps: rows of the paper's tables by one
-    recipe, a few lines for many runs; head_sweeps: heads on frozen backbones. pages: "tables", "figures" and "beyond"
-    stand for every notebook in that folder, "claims" for the one of all claims.
+    machine: what the runs' times are told for. device: "gpu" where a CPU would take far longer. train_macs_per_s: how
+    many conv MACs it trains in a second, for the times of a plan. parameters: given to runs whose notebook declares
+    them and that does not set them itself. sweeps: rows of the paper's tables by one recipe, a few lines for many runs;
+    head_sweeps: heads on frozen backbones. pages: "tables", "figures" and "beyond" stand for every notebook in that
+    folder, "claims" for the one of all claims.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -81,6 +82,7 @@ class Profile(BaseModel):
     description: str
     machine: str = "2 cores"
     device: Literal["cpu", "gpu"] = "cpu"
+    train_macs_per_s: float = Field(0, ge=0)
     parameters: dict[str, bool | int | float | str] = Field(default_factory=dict)
     runs: dict[str, PlannedRun] = Field(default_factory=dict)
     sweeps: list[Sweep] = Field(default_factory=list)

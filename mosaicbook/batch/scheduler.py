@@ -12,8 +12,9 @@ from pathlib import Path
 import psutil
 
 from mosaicbook import runs
-from mosaicbook.batch import gpus, progress, waiting
+from mosaicbook.batch import gpus, plan, progress, waiting
 from mosaicbook.runs.provenance import ROOT
+from mosaiclib.latency.host import machine
 
 GB_A_JOB = 3  # memory that one notebook may take
 RESERVE_BYTES = 24 << 20  # kept free while runs write, so that a full disk still takes the pages
@@ -46,16 +47,18 @@ def report(profile, source, jobs=None, publish=None, tables=(), rows=(), plan_on
         ready = [run_id for run_id in asked if run_id not in waits]
         discard_garbage(profile, ready)
         todo = out_of_date(profile, source, ready)
+        if plan_only:
+            plan.tell(profile, [run_id for run_id in asked if run_id in todo or run_id in waits])
         _tell(profile, asked, waits, todo, everything=plan_only)
         if plan_only:
             return True
         trouble = _execute(profile, source, ready, todo, jobs, lock, folder / "log.txt") if todo else ""
         planned = [
             records.Planned(
-                *run_id.split("/"), plan.notebook, plan.description, f"mosaic run {run_id} --profile {source}",
+                *run_id.split("/"), run.notebook, run.description, f"mosaic run {run_id} --profile {source}",
                 _why_not(profile, run_id, asked, waits), run_id in asked,
             )
-            for run_id, plan in profile.runs.items()
+            for run_id, run in profile.runs.items()
         ]  # fmt: skip
         index = site.build_site(folder, profile.title, planned, description=profile.description)
         if publish:
@@ -146,14 +149,15 @@ def _tell(profile, asked, waits, todo, everything):
         print(f"{_count(held)}, {_about(profile, held)}, wait: {reason}")
     if todo:
         print(f"To do: {_count(todo)}, {_about(profile, todo)} on {profile.machine}:")
+    if everything:
+        listed = [f"{gpu['name']}, driver {gpu['driver']}" for gpu in machine.gpus()]
+        print(f"Device: {'; '.join(listed) or 'the CPU: nvidia-smi lists no GPU'}.")
     if todo or everything:
         shown = [run_id for run_id in asked if run_id in todo or (everything and run_id in waits)]
         shown = shown if everything else shown[:LISTED]
         for run_id in shown:
-            plan = profile.runs[run_id]
-            print(
-                f"  {run_id:32s} {progress.span(plan.about_s):>11s}  {plan.description} ({todo.get(run_id, 'waits')})"
-            )
+            run = profile.runs[run_id]
+            print(f"  {run_id:32s} {progress.span(run.about_s):>11s}  {run.description} ({todo.get(run_id, 'waits')})")
         if len(shown) < len(todo):
             print(f"  and {len(todo) - len(shown)} more; --plan lists them all")
 

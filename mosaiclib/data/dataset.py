@@ -47,6 +47,7 @@ class Dataset:
     shareable: whether its pictures may be passed on; where not, published reports show none of them.
     rule: the IoU rule its results are usually given by (see `evaluation.RULES`).
     root: the folder that was named for it, if one was.
+    published: how many images each split has as published, where it is.
     video_of: the video that a picture's file is a frame of; None where pictures are related to no other.
     """
 
@@ -65,6 +66,7 @@ class Dataset:
     prepare: Callable | None = field(default=None, repr=False)
     prepare_evaluation: Callable | None = field(default=None, repr=False)
     root: Path | None = None
+    published: dict[str, int] = field(default_factory=dict, repr=False)
     video_of: Callable[[Path], str] | None = field(default=None, repr=False)
 
     def for_evaluation(self) -> "Dataset":

@@ -44,6 +44,10 @@ def verify(dataset, split=None, progress=lambda results, **_: results) -> Findin
                 present |= result.ids
                 turned += [sample.image_path] if result.turned else []
         findings.pictures[name] = len(samples)
+        wanted = dataset.published.get(name, len(samples))
+        if samples and len(samples) != wanted:
+            beside = f"{wanted - len(samples):,} are missing" if len(samples) < wanted else "there are more"
+            findings.problems.append(f"{name} holds {len(samples):,} images of the {wanted:,} published: {beside}.")
         seen = {dataset.to_train_id[i] for i in present}
         findings.unseen[name] = [text for index, text in enumerate(dataset.classes) if index not in seen]
         if name == "train":

@@ -122,6 +122,7 @@ def dataset(name, root) -> Dataset:
         list_split=partial(samples, root),
         list_labels=partial(labels, root),
         root=root,
+        published={"train": 20210, "val": 2000},
         prepare=mlperf_preprocess if as_mlperf else None,
         prepare_evaluation=mlperf_preprocess,
         licence="annotations BSD-3; pictures for non-commercial research and education",

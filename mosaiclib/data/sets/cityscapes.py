@@ -74,6 +74,7 @@ def dataset(name, root) -> Dataset:
         list_split=partial(samples, root),
         list_labels=partial(labels, root),
         root=root,
+        published={"train": 2975, "val": 500},
         licence="Cityscapes licence: non-commercial, pictures may not be passed on",
         rule="cityscapes",
     )

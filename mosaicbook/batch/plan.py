@@ -1,0 +1,87 @@
+"""What a plan can say of trainings before any is started: whether each can be built, and how long it may take."""
+
+from dataclasses import dataclass
+from statistics import median
+
+from mosaicbook import runs
+
+PASSES = 3  # a step computes the forward pass once and the backward pass as two of it
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A training: the sentence that says why it cannot be built, or the MACs of all its steps."""
+
+    problem: str = ""
+    macs: float = 0.0
+
+
+def trainings(profile, run_ids) -> dict[str, Planned]:
+    """{run id: what is known of it} of the trainings among `run_ids`; builds each (network, crop, classes) once."""
+    built = {}
+    return {run_id: _planned(profile.runs[run_id], built) for run_id in run_ids if run_id.startswith("train/")}
+
+
+def _planned(plan, built):
+    from mosaiclib.data import datasets, fetch
+    from mosaiclib.training import recipes
+
+    values = plan.all_parameters
+    named = recipes.load(values["recipe"])
+    crop = values["crop_height"] or named.crop[0], values["crop_width"] or named.crop[1]
+    try:
+        data = datasets.get(values["dataset"], values["data_root"] or None)
+        classes, images = len(data.classes), data.published.get("train", 0) or len(data.split("train"))
+    except (ValueError, fetch.NotAvailable):
+        return Planned()  # a data set of one's own that is not here: the run waits for it
+    key = values["model"], crop, classes
+    if key not in built:
+        built[key] = _built(*key)
+    problem, macs = built[key]
+    return Planned(problem, PASSES * macs * images * (values["epochs"] or named.epochs))
+
+
+def _built(model, crop, classes):
+    """(why a network cannot be built at a crop, or "", its conv MACs for one image)."""
+    import keras
+
+    from mosaiclib import models
+    from mosaiclib.models import catalogue
+
+    try:
+        return "", models.cost(catalogue.get(model), crop, classes).conv_macs
+    except ValueError as error:
+        return str(error), 0
+    finally:
+        keras.utils.clear_session()
+
+
+def pace(profile, planned) -> tuple[float, str]:
+    """(MACs that are trained in a second, where that number comes from); (0, "") where nothing is known.
+
+    Measured by the finished trainings of the profile, or else of the profile `pilot`; or as the profile assumes.
+    """
+    for name in (profile.name, "pilot"):
+        rates = [
+            planned[run_id].macs / result["train_wall_s"]
+            for run_id, result in runs.finished(name, "train").items()
+            if run_id in planned and planned[run_id].macs and result.get("train_wall_s")
+        ]
+        if rates:
+            return median(rates), f"as {len(rates)} finished training{'s' * (len(rates) > 1)} of {name} measured"
+    return profile.train_macs_per_s, "which the profile assumes and nobody has measured"
+
+
+def tell(profile, run_ids):
+    """Builds every training, prints which cannot be and sets the times of the others by their MACs."""
+    planned = trainings(profile, run_ids)
+    rate, why = pace(profile, planned)
+    for run_id, training in planned.items():
+        if training.problem:
+            print(f"  cannot be built: {run_id}: {training.problem}")
+        elif rate and training.macs:
+            profile.runs[run_id].about_s = round(training.macs / rate)
+    broken = sum(bool(training.problem) for training in planned.values())
+    print(f"{len(planned)} trainings, of which {broken or 'none'} cannot be built.")
+    if rate and planned:
+        print(f"Their times: {PASSES} times the conv MACs of their crops, {rate / 1e9:,.0f} billion a second, {why}.")
