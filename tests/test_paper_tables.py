@@ -6,6 +6,7 @@ import pytest
 
 from mosaicbook import paper, runs
 from mosaicbook.paper import backbone_table, comparison, results_table
+from mosaicbook.runs.provenance import ROOT
 from mosaicbook.show import tables
 from mosaicbook.show.paper_table import paper_table
 
@@ -97,3 +98,10 @@ def test_what_the_paper_did_not_measure_is_not_subtracted_from_it(table, spec, c
     record = next(record for record in paper.records(table) if record.spec == spec)
     assert results_table._apart(record, result) == apart
     assert (comparison.cell(paper=70.0, ours=69.0, apart=apart)["difference"] is None) == bool(apart)
+
+
+def test_the_readme_counts_explained_costs_as_the_tables_do():
+    by = [results_table.explained(results_table.costs(table)) for table in paper.TABLES[:-1]]
+    own, other, unexplained = (sum(counts[name] for counts in by) for name in by[0])
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"the row's own network has {own} of them, another reading explains {other}, and {unexplained} are" in readme

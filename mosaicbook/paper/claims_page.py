@@ -46,6 +46,21 @@ def about(studies) -> list[str]:
     return sentences or ["Nothing was trained and evaluated in this profile that could be compared."]
 
 
+def choices(profile_name) -> list[str]:
+    """A sentence for each run that tried learning rates on held-out images: what was tried, and what was taken."""
+    sentences = []
+    for run_id, result in runs.finished(profile_name, "heads").items():
+        tried = {}
+        for part in result["evaluations"]:
+            tried.setdefault(part["training"]["recipe"]["learning_rate"], []).append(part["miou"])
+        if len(tried) > 1:
+            where = "{dataset}, {split}".format(**result["evaluations"][0])
+            scores = ", ".join(f"{rate:g}: {100 * sum(m) / len(m):.1f} %" for rate, m in tried.items())
+            taken = result["chosen_rate"]
+            sentences.append(f"{run_id} tried learning rates on {where} ({scores}); {taken:g} was taken.")
+    return sentences
+
+
 def in_print(findings) -> str:
     """How many of the printed comparisons are small."""
     compared = {}

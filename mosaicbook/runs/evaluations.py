@@ -121,14 +121,23 @@ def of_folder(folder, run_id="") -> list[Evaluated]:
 
 
 def of_profile(profile_name) -> tuple[list[Evaluated], list[str]]:
-    """(the evaluations that may be compared with others, a sentence for each that may not and why)."""
+    """(the evaluations that may be compared with others, a sentence for each that may not and why).
+
+    A run that tried several learning rates is a choice and no comparison.
+    """
     usable, refused = [], []
     for stage in ("evaluate", "heads"):
         for run_id in run.finished(profile_name, stage):
-            for evaluated in of_folder(run.folder_of(profile_name, run_id), run_id):
+            found = of_folder(run.folder_of(profile_name, run_id), run_id)
+            choosing = len({_rate(evaluated) for evaluated in found}) > 1
+            for evaluated in [] if choosing else found:
                 reason = why_unusable(evaluated)
                 usable.append(evaluated) if reason is None else refused.append(f"{run_id}: {reason}")
     return usable, refused
+
+
+def _rate(evaluated):
+    return ((evaluated.result.get("training") or {}).get("recipe") or {}).get("learning_rate")
 
 
 def why_unusable(evaluated) -> str | None:

@@ -67,12 +67,25 @@ def summary(entries) -> list[dict]:
     return found
 
 
+def rows(entries) -> list[dict]:
+    """The lines for a page, the latest first."""
+    named = {"date": "date", "dataset": "data set", "network": "network", "recipe": "recipe", "miou_percent": "mIoU, %",
+             "images": "images", "by": "read by", "commit": "commit"}  # fmt: skip
+    return [{title: entry[name] for name, title in named.items()} for entry in reversed(entries)]
+
+
 def sentence(entries) -> str:
     """What the ledger says, for a page."""
     if not entries:
-        return "No test split was read here."
-    return " ".join(
-        f"The test split of {row['dataset']} was read {row['reads']} times, for {row['weights']} sets of weights by "
-        f"{row['recipes']} recipes, from {row['first']} to {row['last']}."
-        for row in summary(entries)
-    )
+        return "The ledger holds no reading of a test split."
+    sentences = []
+    for row in summary(entries):
+        reads, weights, recipes = (_times(row[n], word) for n, word in
+                                   (("reads", "time"), ("weights", "set"), ("recipes", "recipe")))  # fmt: skip
+        read = f"The test split of {row['dataset']} was read {reads}, for {weights} of weights by {recipes}"
+        sentences.append(f"{read}, from {row['first']} to {row['last']}.")
+    return " ".join(sentences)
+
+
+def _times(count, word):
+    return f"{count} {word}{'s' if count != 1 else ''}"

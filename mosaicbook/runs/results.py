@@ -144,6 +144,7 @@ class Export(_Result):
     """result.json of the stage export."""
 
     model: str
+    synthetic: bool = False
     files: list[ExportedFile]
 
 

@@ -148,7 +148,7 @@ def exports(runs):
     rows = [
         {
             "file": file.file.rsplit("/", 1)[-1],
-            "network": run.result.model,
+            "network": f"{run.result.model}, synthetic images" if run.result.synthetic else run.result.model,
             "precision": file.precision,
             "size": file.size_mb,
             "pixel agreement": None if file.pixel_agreement is None else 100 * file.pixel_agreement,
