@@ -186,7 +186,7 @@ def test_a_checkpoint_of_another_training_is_not_continued(change, tiny_dataset,
         def build(size, classes):
             image = keras.Input((*size, 3))
             x = blocks.conv(image, 8, "stem", kernel=3, stride=2)
-            x = blocks.depthwise(x, "spatial.depthwise", dilation=2)
+            x = blocks.depthwise(x, "mnmh.depthwise", dilation=2)
             return keras.Model(image, blocks.classifier(x, classes, "classifier"))
 
     if change == "code":
