@@ -54,7 +54,7 @@ def bench(files, runtimes, kernels=("xnnpack", "builtin"), threads=(1,), process
     if graphs is None:
         return []
     errors = {file: graph["error"] for file, graph in graphs.items() if "error" in graph}
-    header = {"bench": asked, "setups": setups, "timed_machine": _machine_text(), "errors": errors, "graphs": graphs}
+    header = {"bench": asked, "setups": setups, "machine": _machine_text(), "errors": errors, "graphs": graphs}
     if log:
         bench_log.append(log, header)
     return _take(header, [], log, progress, cancelled)
