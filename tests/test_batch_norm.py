@@ -91,3 +91,23 @@ def test_our_networks_take_the_fused_kernel():
     step = tf.function(lambda x: network(x, training=True)).get_concrete_function(tf.TensorSpec((2, 32, 48, 3)))
     kinds = [operation.type for operation in step.graph.get_operations()]
     assert kinds.count("FusedBatchNormV3") == 2 and "SquaredDifference" not in kinds
+
+
+def test_twenty_steps_of_a_training_are_those_with_keras_layer():
+    generator = np.random.default_rng(6)
+    images = generator.uniform(-1, 1, (3, 33, 41, 3)).astype(np.float32)
+    labels = generator.integers(0, 4, (3, 17, 21))
+    losses, weights = [], []
+    for norm in (BatchNormalization, keras.layers.BatchNormalization):
+        keras.utils.set_random_seed(2)
+        image = keras.Input((33, 41, 3))
+        x = keras.layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False)(image)
+        x = keras.layers.DepthwiseConv2D(5, padding="same", use_bias=False)(keras.layers.ReLU()(norm(**OPTIONS)(x)))
+        network = keras.Model(image, keras.layers.Conv2D(4, 1)(keras.layers.ReLU()(norm(**OPTIONS)(x))))
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        network.compile(keras.optimizers.SGD(0.1, momentum=0.9), loss, jit_compile=False)
+        losses.append([float(network.train_on_batch(images, labels)) for _ in range(20)])
+        weights.append(network.get_weights())
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+    assert losses[0][-1] < losses[0][0] - 0.01
+    assert_same(*weights, 1e-4)
