@@ -67,8 +67,11 @@ def test_a_damaged_png_never_gives_pixels(depth, kind, interlaced, tmp_path):
     damaged = [whole[:-12], whole[:-40]]
     for position in np.random.default_rng(2).integers(8, len(whole) - 12, 20):
         damaged.append(whole[:position] + bytes([whole[position] ^ 4]) + whole[position + 1 :])
-    encode(path, values, depth, kind, interlaced, keep=-9)  # every checksum is right, the last pixels are missing
-    for content in [path.read_bytes(), *damaged]:
+    row = 1 + -(-SIZE[1] * depth * (3 if kind == RGB else 1) // 8)
+    for keep in (-9, 12 * row):  # every checksum is right, the last pixels or rows are missing
+        encode(path, values, depth, kind, interlaced, keep=keep)
+        damaged.append(path.read_bytes())
+    for content in damaged:
         path.write_bytes(content)
         for function in read:
             with pytest.raises(ValueError, match=r"a\.png"):

@@ -32,7 +32,7 @@ def read_image(path, content=None, formats=FORMATS):
     values reach a quarter of their range at most.
     """
     with _open(path, content, formats) as (image, content):
-        first = _checked(image, content)
+        first = _checked(image, content, opencv_reads=2)
         if first and (first.depth, first.colour_type) == (8, 2) and not _MAY_TURN & image.info.keys():
             return _decoded_by_opencv(content, cv2.IMREAD_COLOR_RGB)
         depth = _depth(image, first)
@@ -45,7 +45,7 @@ def read_image(path, content=None, formats=FORMATS):
 def loaded(path, formats):
     """(A mask as a loaded `PIL.Image`, its bits a channel). Raises ValueError as `read_label` does for what is none."""
     with _open(path, None, formats) as (image, content):
-        first = _checked(image, content, by_opencv=False)
+        first = _checked(image, content)
         _refuse_turned(path, image)
         return _loaded(image), _depth(image, first)
 
@@ -83,7 +83,7 @@ def read_label(path):
     for colours, ids above 255, and an orientation in its EXIF data.
     """
     with _open(path, None, ("PNG",)) as (image, content):
-        first = _checked(image, content)
+        first = _checked(image, content, opencv_reads=0)
         _refuse_turned(path, image)
         if (first.depth, first.colour_type) == (8, 0):
             return _decoded_by_opencv(content, cv2.IMREAD_GRAYSCALE)
@@ -153,22 +153,18 @@ def _open(path, content, formats, header_only=False):
         raise ValueError(f"{path} is not a readable {kinds}: {error}.") from None
 
 
-def _checked(image, content, by_opencv=True):
+def _checked(image, content, opencv_reads=None):
     """The `png.Header` of a PNG whose checksums are right and whose rows are all there; None for other formats.
 
-    Raises `png.Damaged`. Decoders say nothing of either where the rest can be made up.
+    Raises `png.Damaged`. Decoders say nothing of either where the rest can be made up. opencv_reads: the colour type
+    that OpenCV will read where it is plain, and then misses no row.
     """
     if image.format != "PNG":
         return None
     first = png.header(content)
-    if (
-        not by_opencv
-        or first.interlaced
-        or first.depth != 8
-        or first.colour_type not in (0, 2)
-        or _MAY_TURN & image.info.keys()
-    ):
-        png.check_rows(content, first)  # OpenCV, which reads all others, misses no row
+    plain = not first.interlaced and (first.depth, first.colour_type) == (8, opencv_reads)
+    if not plain or _MAY_TURN & image.info.keys():
+        png.check_rows(content, first)
     return first
 
 
