@@ -15,7 +15,7 @@ from mosaiclib.evaluation.image_counts import ImageCounts
 from mosaiclib.models import catalogue
 
 IMAGES = 30
-SKIPS = next(c for c in statements.CLAIMS if c.text.startswith("Skip connections improve"))
+SKIPS = next(c for c in statements.CLAIMS if c.text.startswith("Skip connections improve a decoder"))
 HEADS = statements.CLAIMS[0]
 GROUPS = next(c for c in statements.CLAIMS if c.text.startswith("Group convolution is more"))
 

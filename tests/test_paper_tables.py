@@ -2,10 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from mosaicbook import paper, runs
-from mosaicbook.paper import backbone_table, comparison, results_table
+from mosaicbook.paper import backbone_table, comparison, latency_ratios, results_table
 from mosaicbook.runs.provenance import ROOT
 from mosaicbook.show import tables
 from mosaicbook.show.paper_table import paper_table
@@ -105,3 +106,20 @@ def test_the_readme_counts_explained_costs_as_the_tables_do():
     own, other, unexplained = (sum(counts[name] for counts in by) for name in by[0])
     readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     assert f"the row's own network has {own} of them, another reading explains {other}, and {unexplained} are" in readme
+
+
+def test_ratios_of_latencies_are_of_one_machine_size_and_precision():
+    def timed(network, mean, std=1.0, size=(512, 512), precision="float32", machine="m", **more):
+        row = {"model": f"{network}_512x512_classes_{precision}", "kernels": "xnnpack", "threads": 1, "mean_ms": mean,
+               "std_ms": std, "n": 10, "input_size": list(size), "machine": machine}  # fmt: skip
+        return "latency/a", network, row | more
+
+    found = [timed("mnmh448-mosaic-f64-d64", 50.0), timed("mnv2-dlv3plus", 100.0), timed("mnv3small-lraspp", 20.0),
+             timed("mnv3large-lraspp", 40.0, machine="another"), timed("mnv2-dlv3plus", 999.0, threads=2),
+             timed("mnv2-dlv3plus", 888.0, size=(256, 256))]  # fmt: skip
+    printed, small, large = latency_ratios.rows(7, found)
+    ratio, lower, upper = printed["float32"]
+    assert ratio == 2.0 and printed["int8"] is None and printed["Pixel 4, CPU"] == pytest.approx(219 / 116)
+    # The standard error of log(100 / 50): sqrt(0.01 ** 2 + 0.02 ** 2) / sqrt(10).
+    assert np.log(upper / lower) == pytest.approx(2 * 1.96 * np.sqrt(0.0005 / 10), rel=1e-3)
+    assert small["float32"][0] == 0.4 and large["float32"] is None

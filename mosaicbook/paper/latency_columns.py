@@ -54,7 +54,7 @@ def _on_phone(profile_name, sizes):
     sizes: see `fastest`. What ran on a delegate in part says so with its numbers; what nothing proves is left out.
     """
     found = []
-    for run_id, model, row in _timings(profile_name):
+    for run_id, model, row in timings(profile_name):
         device = ON.get(row["kernels"]) if row["runtime"] == PHONE else None
         proven = row["verdict"] == "full" or "/" in row["verdict"] or (device == "cpu" and row["verdict"] == "none")
         if device and proven and _at_size(model, row, sizes):
@@ -68,7 +68,7 @@ def fastest(profile_name, sizes=None) -> dict:
     sizes: {network: (height, width)} to which timings are held, where they say their size.
     """
     found = []
-    for run_id, model, row in _timings(profile_name):
+    for run_id, model, row in timings(profile_name):
         if _on_this_cpu(row) and _at_size(model, row, sizes or {}):
             found.append((model, run_id, row))
     return _shortest(found)
@@ -76,8 +76,8 @@ def fastest(profile_name, sizes=None) -> dict:
 
 def fastest_files(profile_name) -> dict:
     """The same by the name of the file that was timed."""
-    timings = _timings(profile_name)
-    return _shortest((PurePath(row["file"]).name, run_id, row) for run_id, _, row in timings if _on_this_cpu(row))
+    found = timings(profile_name)
+    return _shortest((PurePath(row["file"]).name, run_id, row) for run_id, _, row in found if _on_this_cpu(row))
 
 
 def _at_size(model, row, sizes):
@@ -99,7 +99,7 @@ def _shortest(timings):
     return found
 
 
-def _timings(profile_name):
+def timings(profile_name):
     """(run id, network, measurement) of every finished timing of a profile."""
     for run_id, result in runs.finished(profile_name, "latency").items():
         for row in result["measurements"]:

@@ -7,7 +7,7 @@ from html import escape
 from IPython.display import HTML
 
 from mosaicbook import paper
-from mosaicbook.paper import judgement, results_table
+from mosaicbook.paper import judgement, latency_ratios, results_table
 from mosaicbook.show import figures, forest, tables
 from mosaicbook.show.paper_table import paper_table
 
@@ -48,6 +48,10 @@ class Page:
         shown = paper_table(**self.record, caption=f"Table {self.number} of the paper, and ours", fills=fills)
         latency = f" {LATENCY}" if any("Pixel" in column for column in self.record["columns"]) else ""
         return HTML(f'{shown.data}<p class="caption">{escape(paper.protocol(self.number))} {escape(OURS)}{latency}</p>')
+
+    def latency_ratios(self) -> HTML:
+        """Ratios of latencies between the rows, the paper's and on this machine's CPU."""
+        return latency_ratios.shown(self.number, self.profile)
 
     def every_number(self) -> HTML:
         """Every number on a line of its own, behind a line that opens it."""
