@@ -115,6 +115,14 @@ CREATED = "Created TensorFlow Lite XNNPACK delegate for CPU."
         ("EXTERNAL", (PARTLY.format("EXTERNAL", 1),
                       "TfLiteQnnDelegate delegate: 98 nodes delegated out of 100 nodes with 2 partitions."),
          "partial 98/100"),
+        # What takes a delegate back takes the verdict back.
+        ("Hexagon", (("WARN", "Could not create Hexagon delegate: platform may not support delegate or required "
+                      "libraries are missing"),), "none"),
+        ("GPU", (("WARN", "GPU acceleration is unsupported on this platform."),), "none"),
+        ("NNAPI", (("WARN", "NNAPI acceleration is unsupported on this platform."), CREATED), "none"),
+        ("GPU", (("WARN", "NNAPI acceleration is unsupported on this platform."), FULL.format("GPU")), "full"),
+        ("GPU", (FULL.format("GPU"), ("ERROR", "Restored original execution plan after delegate application failure.")),
+         "none"),
         ("Hexagon", ("Created TensorFlow Lite delegate for Hexagon.",
                      "Hexagon delegate: 125 nodes delegated out of 125 nodes with 1 partitions.",
                      FULL.format("Hexagon")), "full"),

@@ -5,7 +5,6 @@ papermill alone does not tell the truth: after a killed kernel its notebook clai
 
 import hashlib
 import os
-import resource
 import shlex
 import shutil
 import sys
@@ -76,7 +75,7 @@ def execute(profile, run_id) -> Path:
         "parameters": defaults | values,
         "started": started.isoformat(timespec="seconds"),
         "wall_s": round(time.perf_counter() - clock, 1),
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / _RSS_UNITS_PER_MB),
+        "peak_memory_mb": _peak_memory_mb(),
         **code,  # as it was when the run began
         "data_fingerprint": None if reason else read_json(partial / "result.json").get("data_fingerprint"),
         "versions": provenance.versions(),
@@ -107,6 +106,15 @@ def execute(profile, run_id) -> Path:
         raise RunFailed(reason)
     shutil.rmtree(scratch.parent, ignore_errors=True)
     return final
+
+
+def _peak_memory_mb():
+    """The most memory that a notebook has had, in MB; None on Windows, which does not count it."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    return round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / _RSS_UNITS_PER_MB)
 
 
 def _keep_finished(final, kept):

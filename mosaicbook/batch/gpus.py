@@ -1,6 +1,5 @@
 """The GPUs of this machine: which there are, and one of its own for every training."""
 
-import fcntl
 import os
 import time
 from contextlib import ExitStack, contextmanager
@@ -55,6 +54,8 @@ def own(folder, everything=False):
 
 def _take(numbers, folder, held, everything):
     """The numbers that were free and are now locked; none where not all that are wanted are free."""
+    import fcntl  # Windows has none
+
     mine, locks = [], ExitStack()
     for number in numbers:
         file = open(folder / f".gpu-{number}.lock", "w")  # noqa: SIM115, it is closed with the others

@@ -7,6 +7,7 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import typer
+from rich.console import Console
 
 from mosaicbook import native_messages
 from mosaiclib.files import plain
@@ -18,6 +19,12 @@ app = typer.Typer(
     help="MOSAIC, mobile semantic segmentation: build, train, measure and report its networks.",
 )
 
+
+def console():
+    """Where tables are printed: as wide as the terminal, and as wide as they are where there is none."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 500)
+
+
 from mosaicbook.cli import bench, compare, data, history, models, runs  # noqa: E402, F401  (they add their verbs)
 
 
@@ -25,8 +32,16 @@ def main():
     """Runs the command; an error the user can mend is one sentence on stderr and exit status 1."""
     if sys.stderr is sys.__stderr__:
         native_messages.filter_stderr()
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without the letters of a name still shows the rest
     try:
         app()
+    except ModuleNotFoundError as error:
+        if error.name not in ("fcntl", "resource", "termios"):
+            raise
+        print(f"mosaic: this verb needs Linux or macOS: Python has no {error.name} here.", file=sys.stderr)
+        sys.exit(1)
     except (ValueError, OSError) as error:
         if os.environ.get("MOSAIC_DEBUG"):
             raise

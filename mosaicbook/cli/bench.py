@@ -99,10 +99,13 @@ def bench(
         raise ValueError("Name .tflite files to time, or a log to --resume or to --show.")
     if show:
         measured = bench_log.show(show)
-    elif resume and bench_log.read(resume)[0]["bench"].get("android"):
-        measured = phones.resume(resume, serial, _progress(resume))
     elif resume:
-        measured = host.resume(resume, progress=_progress(resume))
+        on_phone = bench_log.read(resume)[0]["bench"].get("android")
+        try:
+            bar = _progress(resume)
+            measured = phones.resume(resume, serial, bar) if on_phone else host.resume(resume, progress=bar)
+        except KeyError as error:
+            raise ValueError(f"{resume} does not say what it needs to go on ({error}): start a new bench.") from None
     elif android:
         log, chosen = _new_log(log), configuration or ([] if delegate else list(phones.CONFIGURATIONS))
         binary = phones.find_tool(tool, fetch.data_folder() / "android")
@@ -148,6 +151,6 @@ def _print_measurements(measured, machine, as_json):
         note = f"  ({m.note})" if m.note and m.verdict != "failed" else ""
         print(f"{m.model:32s} {way:42s} {shown:22s}  {m.verdict:15s} n={m.n}{note}")
     if failed := [m for m in measured if m.verdict == "failed"]:
-        for note in dict.fromkeys(m.note for m in failed):
+        for note in dict.fromkeys(m.note if m.file in m.note else f"{m.file}: {m.note}" for m in failed):
             print(f"mosaic: {note}", file=sys.stderr)
         raise typer.Exit(1)

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from mosaicbook.cli import app
+from mosaicbook.cli import app, console
 from mosaiclib.data import fetch
 
 data = typer.Typer(no_args_is_help=True, help="Data sets and files from elsewhere.")
@@ -38,7 +37,7 @@ def list_files(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.
     table = Table("file", "here", "licence")
     for row in rows:
         table.add_row(row["key"], row["here"] or "no", row["licence"])
-    Console().print(table)
+    console().print(table)
 
 
 @data.command("fetch")

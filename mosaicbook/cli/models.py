@@ -1,6 +1,7 @@
 """Verbs for networks and their weights: `mosaic models|madds|import|predict|evaluate`."""
 
 import json
+import sys
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -8,10 +9,9 @@ from typing import Annotated
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
-from mosaicbook.cli import app
+from mosaicbook.cli import app, console
 
 importing = typer.Typer(no_args_is_help=True, help="Fill our networks with weights from published files.")
 app.add_typer(importing, name="import")
@@ -40,7 +40,7 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON
             f"{row['tflite_madds_b']:.3f}",
             f"{row['conv_macs_b']:.3f}",
         )
-    Console().print(table)
+    console().print(table)
 
 
 @app.command("madds")
@@ -66,11 +66,11 @@ def list_madds(
             f"{row['reading_madds_b']:.{max(digits, 2)}f}",
             f"{row['difference_percent']:+.2f} %",
         )
-    console = Console(highlight=False)
-    console.print(table)
+    page = console()
+    page.print(table)
     for row in found:
         if row["note"] or row["reading"] != READING:
-            console.print(f"{row['table']}.{row['row']}  counted as {row['reading']}. {row['note']}".rstrip())
+            page.print(f"{row['table']}.{row['row']}  counted as {row['reading']}. {row['note']}".rstrip())
 
 
 def _table(name, *columns):
@@ -180,6 +180,8 @@ def predict(
     drawn = overlays.overlay(picture, label, palette)
     images.write_png(out, overlays.with_legend(drawn, label, classes, palette))
     found = {classes[i]: round(share, 4) for i, share in overlays.shares(label, classes)}
+    if letters := overlays.lacking("".join(found)):
+        print(f"mosaic: no font here has {letters}: the legend shows boxes for them", file=sys.stderr)
     print(json.dumps({"out": str(out), "shares": found}) if as_json else f"{out}: {', '.join(found)}")
 
 

@@ -15,8 +15,13 @@ PACKAGES = (
 
 
 def commit():
-    """{"commit": sha or None, "dirty": whether code or notebooks differ from it, new files included}."""
+    """{"commit": sha or None, "dirty": whether code or notebooks differ from it, new files included}.
+
+    None where this is no repository of its own: a folder inside another one would have that one's commit.
+    """
     try:
+        if not os.path.samefile(_git("rev-parse", "--show-toplevel"), ROOT):
+            return {"commit": None, "dirty": False}
         sha = _git("rev-parse", "HEAD")
         return {"commit": sha, "dirty": bool(_git("status", "--porcelain", "--", *CODE))}
     except (OSError, subprocess.CalledProcessError):

@@ -90,7 +90,7 @@ def read_json(path):
         data = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ValueError(f"{Path(path).name} was not written.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
         raise ValueError(f"{path} is not valid JSON.") from None
     if not isinstance(data, dict):
         raise ValueError(f"{path} does not hold a JSON object.")

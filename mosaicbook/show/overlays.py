@@ -1,5 +1,7 @@
 """Segmenting any picture, and drawing the result over it with a legend."""
 
+from contextlib import suppress
+
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -25,9 +27,10 @@ def with_legend(picture, label, classes, palette):
     """The picture with a legend strip below that names the classes in it and their share of pixels."""
     width = picture.shape[1]
     size = max(14, width // 45)
-    font, pad = ImageFont.load_default(size), size // 2
+    pad = size // 2
     entries = [(f"{classes[i]} {share:.0%}" if share >= 0.01 else f"{classes[i]} <1%", palette[i])
                for i, share in shares(label, classes)]  # fmt: skip
+    font = ImageFont.truetype(font_with("".join(text for text, _ in entries)), size)
     places, x, y = [], pad, pad
     for text, colour in entries:
         advance = 2 * size + font.getlength(text) + 2 * pad
@@ -41,6 +44,28 @@ def with_legend(picture, label, classes, palette):
         draw.rectangle((x, y, x + size, y + size), fill=tuple(colour), outline="black")
         draw.text((x + 1.5 * size, y + size / 2), text, fill="black", font=font, anchor="lm")
     return np.vstack([picture, np.asarray(strip)])
+
+
+def font_with(letters) -> str:
+    """The file of a font that has these letters: DejaVu Sans, else one that is installed; DejaVu where none has."""
+    from matplotlib import font_manager, ft2font
+
+    first = font_manager.findfont("DejaVu Sans")
+    wanted = {ord(letter) for letter in letters if not letter.isspace()}
+    installed = {entry.fname for entry in font_manager.fontManager.ttflist if "LastResort" not in entry.fname}
+    for path in (first, *sorted(installed)):  # the last resort has boxes for all letters
+        with suppress(OSError, RuntimeError):
+            if wanted <= ft2font.FT2Font(path).get_charmap().keys():
+                return path
+    return first
+
+
+def lacking(letters) -> str:
+    """Those of the letters that the legend's font does not have, each once."""
+    from matplotlib import ft2font
+
+    known = ft2font.FT2Font(font_with(letters)).get_charmap()
+    return "".join(dict.fromkeys(x for x in letters if not x.isspace() and ord(x) not in known))
 
 
 def shrink(image, longest):

@@ -7,6 +7,7 @@ line is one benchmark run: its turn, its setup and its answer.
 
 import json
 from pathlib import Path
+from types import NoneType
 
 from mosaiclib.latency import measurement
 
@@ -66,12 +67,45 @@ def read(log):
     for number, line in enumerate(text.splitlines(keepends=True)):
         try:
             lines.append(json.loads(line))
+        except RecursionError:
+            raise ValueError(f"{log} is not the log of a bench: line {number + 1} is nested too deeply.") from None
         except json.JSONDecodeError:
             if line.endswith("\n"):
                 raise ValueError(f"{log} is not the log of a bench: line {number + 1} is not JSON.") from None
-    if not lines or not isinstance(lines[0], dict) or not {"bench", "setups", "errors"} <= lines[0].keys():
+    if not lines or not _is_header(lines[0]):
         raise ValueError(f"{log} is not the log of a bench: its first line does not say what was asked for.")
+    for number, line in enumerate(lines[1:], 2):
+        if not _is_answer(line):
+            raise ValueError(f"{log} is not the log of a bench: line {number} is no benchmark run.")
     return lines
+
+
+def _is_header(line):
+    kinds = {"bench": dict, "setups": list, "errors": dict, "graphs": dict}
+    if not isinstance(line, dict) or not all(isinstance(line.get(name, {}), kind) for name, kind in kinds.items()):
+        return False
+    counted = isinstance(line.get("bench", {}).get("processes"), int)
+    return counted and {"setups", "errors"} <= line.keys() and all(map(_is_setup, line["setups"]))
+
+
+def _is_setup(line):
+    return (
+        isinstance(line, dict)
+        and all(isinstance(line[name], (str, int, NoneType)) if name in line else False for name in SETUP)
+        and isinstance(line["file"], str)
+    )
+
+
+def _is_answer(line):
+    if not _is_setup(line):
+        return False
+    if "error" in line:
+        return isinstance(line["error"], str)
+    times, mean = line.get("times_ms", []), line.get("mean_ms")
+    numbers = isinstance(times, list) and all(
+        isinstance(ms, (int, float)) for ms in [*times, *([mean] if mean else [])]
+    )
+    return isinstance(line.get("verdict"), str) and numbers and bool(mean or times)
 
 
 def mend(log):
@@ -93,14 +127,28 @@ def _by_setup(lines):
 
 
 def _measurements(header, answers):
-    found = []
+    found, names = [], _names({setup["file"] for setup in header["setups"]})
     for setup in header["setups"]:
         error = header["errors"].get(setup["file"])
         own = [{"error": error}] if error else answers.get(_key(setup))
         if own:
-            about = setup | {"input_size": _input_size(header, setup["file"])}
-            found.append(measurement.summary(about, own, header["machine"]))
+            file = setup["file"]
+            about = setup | {"model": names[file], "input_size": _input_size(header, file)}
+            found.append(measurement.summary(about, own, header.get("machine", "")))
     return found
+
+
+def _names(files):
+    """{file: its name without ending}, with as many of its folders as tell it from the others."""
+    names = {file: Path(file).with_suffix("").parts for file in files}
+
+    def short(file):
+        parts = names[file]
+        others = [other for name, other in names.items() if name != file]
+        lengths = (n for n in range(1, len(parts)) if all(other[-n:] != parts[-n:] for other in others))
+        return "/".join(parts[-next(lengths, len(parts)) :])
+
+    return {file: short(file) for file in files}
 
 
 def _input_size(header, file):

@@ -58,7 +58,8 @@ def summary(setup, answers, machine) -> Measurement:
     setup: the fields that say what was timed. answers: [{"verdict", "times_ms": [...] or "mean_ms", ...}].
     """
     errors = [answer["error"] for answer in answers if "error" in answer]
-    model = Path(setup["file"]).stem
+    model = setup.get("model", Path(setup["file"]).stem)
+    setup = {name: value for name, value in setup.items() if name != "model"}
     conditions = _ranges([answer.get("conditions", {}) for answer in answers])
     known = {"machine": machine, "conditions": conditions, **setup}
     if errors:

@@ -36,8 +36,12 @@ def of_log(log, asked):
         return "failed"
     if not asked:
         return "implicit" if log.created or log.replaced or log.applied else "none"
+    if log.taken_back:
+        return "none"
     counts = counted(log, asked)
     applied = next((a for a in log.applied if _same(a.name, asked)), None)
+    if counts is None and applied is None and any(_same(name, asked) for name in log.lacking):
+        return "none"
     if counts is None:
         extents = {"completely": "full", "partially": "partial", "not": "none"}
         return extents[applied.extent] if applied else "unknown"

@@ -60,8 +60,9 @@ def read_arrays(path):
     try:
         with h5py.File(path, "r") as file:
             file.visititems(collect)
-    except OSError as error:
-        raise ValueError(f"{path} is not a readable HDF5 weights file: {error}.") from None
+    except (OSError, RuntimeError, KeyError, TypeError, OverflowError, MemoryError) as error:  # damaged at any depth
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{path} is not a readable HDF5 weights file: {reason}.") from None
     return arrays
 
 
@@ -111,7 +112,7 @@ def load_card(folder):
         )
     except FileNotFoundError:
         raise ValueError(f"{folder} is not a weights folder: it has no {CARD_FILE}.") from None
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not a valid model card: {error}") from None
 
 

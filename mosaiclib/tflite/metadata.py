@@ -62,5 +62,5 @@ def read_metadata(path) -> dict | None:
         if len(palette) != len(names) or not coloured or not all(isinstance(name, str) for name in names):
             raise ValueError("its classes and colours do not fit")
         return about
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} describes itself in a way that cannot be read ({error}): export it again.") from None

@@ -11,6 +11,8 @@ from functools import cache, partial
 from pathlib import Path
 from uuid import uuid4
 
+import pooch
+
 from mosaiclib.data import fetch, listing
 from mosaiclib.data.dataset import Dataset, identity, no_labels
 
@@ -63,16 +65,22 @@ def _folder(root):
     if root and not Path(root).exists():
         raise fetch.NotAvailable(f"{root} does not exist: name a folder or zip that holds CamVid.")
     unpacked = fetch.data_folder() / "camvid"
-    if root is None and unpacked.is_dir():
-        return unpacked
-    archive = Path(root) if root else fetch.fetch(ARCHIVE)
-    _unpack(archive, unpacked)
+    if root:
+        sha256 = _sha256(root)
+        if sha256 != fetch.FILES[ARCHIVE].sha256:  # never in the place of the published one
+            unpacked = unpacked.with_name(f"camvid-{sha256[:12]}")
+    if not unpacked.is_dir():
+        _unpack(root or fetch.fetch(ARCHIVE), unpacked)
     return unpacked
 
 
 @cache
+def _sha256(path):
+    return pooch.file_hash(str(path), alg="sha256")
+
+
 def _unpack(archive, folder):
-    """Unpacks only members of the expected form, beside `folder`, and renames at the end; once in a process."""
+    """Unpacks only members of the expected form, beside `folder`, and renames at the end."""
     partial = folder.with_name(f"{folder.name}.{uuid4().hex[:8]}.partial")
     try:
         with zipfile.ZipFile(archive) as file:
@@ -82,8 +90,8 @@ def _unpack(archive, folder):
                 if not _MEMBER.fullmatch(member):
                     raise ValueError(f"{archive} holds '{member}', which the CamVid archive does not.")
             file.extractall(partial)
-        if folder.exists():
-            shutil.rmtree(folder)
+        if not partial.is_dir():
+            raise ValueError(f"{archive} is empty: it is not the CamVid archive.")
         partial.rename(folder)
     except zipfile.BadZipFile:
         raise ValueError(f"{archive} is not a readable zip archive.") from None

@@ -63,12 +63,25 @@ class Phone:
         }
 
 
+_STARTED = "is started in {}, where nothing can be timed: restart it"
+# What adb says of a phone (its connection states), and what to do where it cannot be used.
+_STATES = {
+    "device": None,
+    "unauthorized": "does not trust this computer yet: allow it on the phone's screen",
+    "authorizing": "is asking whether to trust this computer: allow it on the phone's screen, then run this again",
+    "connecting": "is still connecting: run this again in a moment",
+    "offline": "is offline: plug it in again, or run `adb kill-server`",
+    "no permissions": "may not be used by this account: install udev rules for it (Debian: apt-get install "
+    "android-sdk-platform-tools-common), or join the group plugdev, then plug it in again",
+    **{state: _STARTED.format(state) for state in ("recovery", "rescue", "sideload", "bootloader", "host")},
+}
+
+
 def find_phone(serial=None) -> Phone:
     """The phone to measure. Raises ValueError that says what to do where there is not just one."""
     lines = _adb("devices", "-l").stdout.splitlines()
-    found = dict(
-        line.split()[:2] for line in lines if re.match(r"\S+\s+(device|offline|unauthorized|no permissions)", line)
-    )
+    matches = filter(None, (re.match(rf"(\S.*?)\s+({'|'.join(_STATES)})\b", line) for line in lines))
+    found = {match[1]: match[2] for match in matches}
     if serial and serial not in found:
         raise ValueError(f"There is no phone {serial}: adb sees {', '.join(found) or 'none'}.")
     if not found:
@@ -76,10 +89,8 @@ def find_phone(serial=None) -> Phone:
     if not serial and len(found) > 1:
         raise ValueError(f"There are several phones: choose one of {', '.join(found)} with --serial.")
     serial = serial or next(iter(found))
-    if found[serial] == "unauthorized":
-        raise ValueError(f"The phone {serial} does not trust this computer yet: allow it on the phone's screen.")
-    if found[serial] != "device":
-        raise ValueError(f"The phone {serial} is {found[serial]}: plug it in again, or run `adb kill-server`.")
+    if what_to_do := _STATES[found[serial]]:
+        raise ValueError(f"The phone {serial} {what_to_do}.")
     return Phone(serial)
 
 

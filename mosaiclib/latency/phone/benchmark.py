@@ -16,7 +16,11 @@ from mosaiclib.latency import bench_log, host, verdicts
 from mosaiclib.latency.phone import tool_log, tool_result
 from mosaiclib.latency.phone.adb import PhoneGone, find_phone
 
-TOOL = "https://storage.googleapis.com/litert/binaries/latest/android_arm64/benchmark_model"
+# TFLite's own tool. LiteRT's later one, for CompiledModel, has the same name and knows none of the flags below.
+TOOL = (
+    "https://storage.googleapis.com/tensorflow-nightly-public/prod/tensorflow/release/lite/tools/nightly/latest/"
+    "android_aarch64_benchmark_model"
+)
 PLACE = "/data/local/tmp"
 WARMER_BY, LONGEST_WAIT_S = 2.0, 300  # degrees above the start, seconds
 
@@ -142,7 +146,7 @@ def find_tool(path, folder):
         import pooch
 
         try:
-            return pooch.retrieve(TOOL, known_hash=None, fname="benchmark_model", path=folder)
+            return pooch.retrieve(TOOL, known_hash=None, fname=Path(TOOL).name, path=folder)
         except OSError as error:
             raise ValueError(f"{TOOL} could not be downloaded: {' '.join(str(error).split())}.") from None
     if not path:

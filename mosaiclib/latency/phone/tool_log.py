@@ -49,8 +49,9 @@ class Log:
     """One run of a benchmark tool. failure: why there is no result, as one sentence, or None.
 
     replaced: what the interpreter says; claimed: what delegates say of themselves. gpu_split: operations on
-    the GPU and on the CPU. created: delegates that the runtime made, asked for or not. backend: of the GPU
-    delegate, the last one that it tried.
+    the GPU and on the CPU. created: delegates that the runtime made, asked for or not. lacking: those that the tool
+    could not make and went on without. taken_back: a delegate failed after it was applied, and plain kernels ran.
+    backend: of the GPU delegate, the last one that it tried.
     """
 
     inference: Stats | None = None
@@ -65,6 +66,8 @@ class Log:
     gpu_split: tuple[int, int] | None = None
     created: list[str] = field(default_factory=list)
     backend: str | None = None
+    taken_back: bool = False
+    lacking: list[str] = field(default_factory=list)
     unknown_flags: list[str] = field(default_factory=list)
     failure: str | None = None
 
@@ -84,6 +87,8 @@ def parse(text) -> Log:
         log.inference = series[1]
     if harmful := [flag for flag in log.unknown_flags if flag.partition("=")[0] not in HARMLESS]:
         log.failure = f"The benchmark tool does not know {' '.join(harmful)}: it measured something else."
+    elif re.search(r"(?im)^.*unknown command line flag.*$", text):  # LiteRT's tool for CompiledModel ends so
+        log.failure = "The benchmark tool knows other flags: it is not TFLite's benchmark_model (see --tool download)."
     elif log.failure is None and (log.inference is None or log.inference.mean_ms is None):
         log.failure = "The benchmark tool ended without a result."
     return log
@@ -93,7 +98,7 @@ def parse(text) -> Log:
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _PREFIX = re.compile(
-    r"^(?:\x1b\[[\d;]*m)*"
+    r"^[>\s]*(?:\x1b\[[\d;]*m)*"
     r"(?:(?:\d{4}-)?\d\d-\d\d \d\d:\d\d:\d\d\.\d+\s+)?"  # logcat: date and time,
     r"(?:\d+\s+\d+\s+[VDIWEFA]\s+\S+\s*:\s|[VDIWEFA]/[^(:]+(?:\(\s*\d+\))?:\s)?"  # process, severity and tag
     r"(?:(?:INFO|VERBOSE|WARN|WARNING|ERROR|FATAL): )?"
@@ -143,6 +148,11 @@ def _claimed(log, series, match):
     log.claimed.append(Replaced(match["name"].removesuffix(" delegate"), int(match["r"]), int(match["t"])))
 
 
+def _not_created(log, series, match):
+    """The tool goes on without the delegate and exits with 0."""
+    log.lacking.append(match["name"] or match["other"])
+
+
 def _split(log, series, match):
     log.gpu_split = int(match["gpu"]), int(match["cpu"])
 
@@ -183,6 +193,10 @@ _GRAMMAR = [(re.compile(pattern.replace("NUMBER", _NUMBER)), take) for pattern, 
      lambda log, series, match: log.created.append(match[1] or match[2])),
     (r"Initialized (OpenCL|OpenGL)-based API", lambda log, series, match: setattr(log, "backend", match[1])),
     (r"Falling back to (OpenGL)", lambda log, series, match: setattr(log, "backend", match[1])),
+    (r"^Restored original execution plan after delegate application failure",
+     lambda log, series, match: setattr(log, "taken_back", True)),
+    (r"^Could not create (?P<name>.+?) delegate|^(?P<other>\S+) acceleration is unsupported on this platform",
+     _not_created),
     (r"^Unconsumed cmdline flags: (.+)", lambda log, series, match: log.unknown_flags.extend(match[1].split())),
     (r"^Model initialization: (?P<value>NUMBER) ms", _set("init_ms")),
     (r"^(?P<what>Warmup|Inference) \((?P<which>first|avg|min|max|std)\):\s+(?P<value>NUMBER)(?: ms)?"

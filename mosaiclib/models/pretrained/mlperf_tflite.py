@@ -43,7 +43,10 @@ def read(path):
     reasons = []
     for name in CANDIDATES:
         model = build(catalogue.get(name), INPUT_SIZE, len(ADE20K_TOP31), output="classes", batch=1)
-        pairs, difference = _pair(graph, model)
+        try:
+            pairs, difference = _pair(graph, model)
+        except (KeyError, IndexError, AttributeError, TypeError, RecursionError):
+            raise ValueError(f"{path} was not imported: it is none of the released graphs.") from None
         if difference is None:
             _fill(graph, pairs)
             card = Card(
@@ -97,7 +100,7 @@ def _tflite_inputs(graph):
         found = []
         for tensor in graph.operations[index].inputs:
             while (operation := graph.producer.get(tensor)) and operation.kind in _TRANSPARENT:
-                tensor = next(t for t in operation.inputs if graph.constant(t) is None)
+                tensor = next((t for t in operation.inputs if graph.constant(t) is None), None)
             if operation:
                 found.append(operation.index)
         return found

@@ -1,0 +1,159 @@
+"""What comes from outside is caught at the door: one sentence that names the file, and nothing wrong in its place."""
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+from mosaicbook import runs
+from mosaicbook.cli import console
+from mosaicbook.runs import provenance
+from mosaicbook.show import overlays
+from mosaiclib.data import images
+from mosaiclib.data.sets import camvid
+from mosaiclib.latency import bench_log
+from mosaiclib.models import weights
+
+SETUP = {"file": "a.tflite", "runtime": "r", "kernels": "k", "delegate": None, "threads": 1}
+HEADER = {"bench": {"processes": 1, "files": []}, "setups": [SETUP], "machine": "m", "errors": {}, "graphs": {}}
+ANSWER = {"turn": 0, **SETUP, "verdict": "none", "times_ms": [1.0, 2.0]}
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        ([HEADER | {"setups": None}], "its first line"),
+        ([HEADER | {"setups": [1]}], "its first line"),
+        ([HEADER | {"setups": [{"file": "a"}]}], "its first line"),
+        ([HEADER | {"bench": []}], "its first line"),
+        ([HEADER | {"bench": {"processes": "many"}}], "its first line"),
+        ([HEADER | {"errors": []}], "its first line"),
+        ([3], "its first line"),
+        ([HEADER, {"turn": 0}], "line 2 is no benchmark run"),
+        ([HEADER, ANSWER, []], "line 3 is no benchmark run"),
+        ([HEADER, ANSWER | {"times_ms": "fast"}], "line 2"),
+        ([HEADER, ANSWER | {"times_ms": []}], "line 2"),
+        ([HEADER, ANSWER | {"verdict": 1}], "line 2"),
+        ([HEADER, SETUP | {"error": {}}], "line 2"),
+    ],
+)
+def test_a_log_of_another_form_is_no_log_of_a_bench(lines, sentence, tmp_path):
+    log = tmp_path / "log.jsonl"
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(ValueError, match=rf"log\.jsonl is not the log of a bench: .*{sentence}"):
+        bench_log.show(log)
+    log.write_text(json.dumps(HEADER) + "\n" + json.dumps(ANSWER) + "\n" + "[" * 100_000 + "\n")
+    with pytest.raises(ValueError, match="line 3"):
+        bench_log.show(log)
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    files = ("/x/a/model.tflite", "/x/b/model.tflite", "/y/b/model.tflite", "other.tflite")
+    setups = [SETUP | {"file": file} for file in files]
+    lines = [HEADER | {"setups": setups}, *(ANSWER | setup for setup in setups)]
+    (tmp_path / "log").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert [m.model for m in bench_log.show(tmp_path / "log")] == ["a/model", "x/b/model", "y/b/model", "other"]
+
+
+def test_damaged_weights_and_deep_json_are_one_sentence(tmp_path):
+    path = tmp_path / "model.weights.h5"
+    generator = np.random.default_rng(0)
+    weights.write_arrays(path, {f"layer{i}/kernel": generator.normal(size=(3, 3)) for i in range(5)})
+    content = path.read_bytes()
+    for _ in range(60):
+        broken = bytearray(content)
+        for place in generator.integers(0, 4000, 12):
+            broken[place] = generator.integers(0, 256)
+        path.write_bytes(broken)
+        try:
+            weights.read_arrays(path)
+        except ValueError as error:
+            assert str(path) in str(error) and "\n" not in str(error)
+    (tmp_path / "spec.json").write_text("[" * 100_000)
+    (tmp_path / "run.json").write_text('{"a":' * 100_000)
+    with pytest.raises(ValueError, match=r"spec\.json is not a valid model card"):
+        weights.load_card(tmp_path)
+    with pytest.raises(ValueError, match=r"run\.json is not valid JSON"):
+        runs.read_json(tmp_path / "run.json")
+
+
+def test_a_zip_of_ones_own_does_not_become_the_published_camvid(tmp_path, monkeypatch):
+    monkeypatch.setenv("MOSAIC_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("MOSAIC_MIRROR", raising=False)
+    (tmp_path / "data/camvid/train").mkdir(parents=True)
+    images.write_png(tmp_path / "data/camvid/train/published.png", np.zeros((4, 4, 3), np.uint8))
+    for name in ("one", "two"):
+        with zipfile.ZipFile(tmp_path / "own.zip", "w") as file:
+            file.write(tmp_path / "data/camvid/train/published.png", f"train/{name}.png")
+        camvid._sha256.cache_clear()
+        assert [image.name for image, _ in camvid.samples(tmp_path / "own.zip", "train")] == [f"{name}.png"]
+    assert [image.name for image, _ in camvid.samples(None, "train")] == ["published.png"]
+
+
+def test_the_commit_is_that_of_a_repository_of_its_own(tmp_path, monkeypatch):
+    def git(*arguments):
+        subprocess.run(["git", "-C", str(tmp_path), "-c", "user.email=a@b", "-c", "user.name=x", *arguments],
+                       check=True, capture_output=True)  # fmt: skip
+
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "of another project")
+    (tmp_path / "mosaic").mkdir()
+    monkeypatch.setattr(provenance, "ROOT", tmp_path / "mosaic")
+    assert provenance.commit() == {"commit": None, "dirty": False}
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    assert len(provenance.commit()["commit"]) == 40
+
+
+def test_a_legend_has_the_letters_of_its_names_or_says_which_it_lacks():
+    assert overlays.lacking("Straße žlutý Привет ελιά đường") == ""
+    assert overlays.lacking("a\U000f0000b") == "\U000f0000"
+    image, label = np.zeros((40, 300, 3), np.uint8), np.zeros((40, 300), np.uint8)
+    legends = [overlays.with_legend(image, label, [name], [(9, 9, 9)]) for name in ("путь", "дома", "ßßßß")]
+    assert not np.array_equal(legends[0], legends[1])  # and not four boxes each
+
+
+def test_tables_that_are_piped_are_whole(capsys):
+    from rich.table import Table
+
+    table = Table("a", "b")
+    table.add_row("x" * 150, "y" * 150)
+    console().print(table)
+    assert "x" * 150 in capsys.readouterr().out.replace("\n", "")
+
+
+WITHOUT = """
+import sys, psutil  # which has another module on Windows
+sys.modules["resource"] = sys.modules["fcntl"] = None
+from mosaicbook.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "text"),
+    [(["predict", "--help"], 0, "overlay"), (["report", "--plan"], 1, "mosaic: this verb needs Linux or macOS")],
+)
+def test_where_python_lacks_what_windows_lacks_other_verbs_run(arguments, status, text):
+    done = subprocess.run([sys.executable, "-c", WITHOUT, *arguments], capture_output=True, text=True)
+    assert done.returncode == status and text in done.stdout + done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_terminal_without_the_letters_shows_the_rest(tmp_path):
+    script = (
+        "from mosaicbook.cli import app, main\napp.command('say')(lambda: print('Straße', '\\u5730', 'ok'))\nmain()"
+    )
+    environment = {"PYTHONIOENCODING": "ascii", "PYTHONPATH": ":".join(filter(None, sys.path)), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([sys.executable, "-c", script, "say"], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0 and done.stdout.split() == ["Stra?e", "?", "ok"]
+
+
+def test_an_empty_zip_is_not_camvid(tmp_path, monkeypatch):
+    monkeypatch.setenv("MOSAIC_DATA", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
+    zipfile.ZipFile(tmp_path / "empty.zip", "w").close()
+    with pytest.raises(ValueError, match=r"empty\.zip is empty"):
+        camvid.samples(tmp_path / "empty.zip", "train")
+    assert not any((tmp_path / "data").iterdir())
