@@ -74,6 +74,8 @@ def pace(profile, planned) -> tuple[float, str]:
 
 def tell(profile, run_ids):
     """Builds every training, prints which cannot be and sets the times of the others by their MACs."""
+    count = sum(run_id.startswith("train/") for run_id in run_ids)
+    print(f"Building the networks of {count} trainings at their crops; for many this takes minutes.", flush=True)
     planned = trainings(profile, run_ids)
     rate, why = pace(profile, planned)
     for run_id, training in planned.items():
