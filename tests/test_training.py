@@ -421,6 +421,17 @@ def test_frozen_norms_keep_their_statistics_and_train_scale_and_offset(wiring, p
     assert any(path.startswith("mnmh") and path.endswith("/beta") for path in changed)
 
 
+def test_an_untrained_part_keeps_its_weights_and_resumes_bitwise(tiny_dataset, tmp_path):
+    plan = recipe(untrained_part="stem", epochs=2, ema=0.0, selection="last")
+    keras.utils.set_random_seed(11)
+    start = {v.path: np.array(v) for v in small(plan.crop, 4).weights}
+    straight, _ = trained(tiny_dataset, tmp_path / "straight", plan, [2])
+    resumed, _ = trained(tiny_dataset, tmp_path / "resumed", plan, [1, 2])
+    for one, other in zip(straight.weights, resumed.weights, strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+        assert np.array_equal(one, start[one.path]) == one.path.startswith("stem"), one.path
+
+
 def test_accumulated_batches_are_one_batch(tiny_dataset, tmp_path):
     """Two batches of 2 make the step of one of 4: batch norms are frozen, and whole pictures have as many pixels."""
     ends = []
