@@ -1,4 +1,4 @@
-"""What TensorFlow and TFLite write to stderr whenever they start or convert, which is no news to anybody.
+"""What TensorFlow and TFLite write to stderr whenever they start or convert, and which a user need not see.
 
 TF_CPP_MIN_LOG_LEVEL does not silence the messages that come before TensorFlow has set up its log.
 """

@@ -1,6 +1,8 @@
 """The `mosaic` command as a user types it: what it prints, and one sentence and status 1 where it cannot."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -85,3 +87,13 @@ def test_int8_is_calibrated_on_a_folder_s_pictures_spread_over_it_and_says_where
     assert mosaic(*asked, "float32")[2] == ""
     status, _, err = mosaic(*asked, "int8", "--calibration", tmp_path / "empty")
     assert status == 1 and "There is no .jpg, .jpeg or .png picture in" in err
+
+
+def test_the_command_and_the_plan_do_not_wait_for_keras():
+    code = (
+        "import sys, mosaicbook.cli; from mosaicbook.batch import dependencies, profiles\n"
+        "plan = profiles.load('quick'); [dependencies.sources(plan, run_id) for run_id in plan.runs]\n"
+        "print([name for name in ('keras', 'tensorflow', 'matplotlib') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

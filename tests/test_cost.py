@@ -13,7 +13,7 @@ from mosaicbook.cli import app
 from mosaicbook.paper import madds
 from mosaiclib import models
 from mosaiclib.models import catalogue
-from mosaiclib.models.cost import cost_of
+from mosaiclib.models.counting import cost_of
 
 # Rows whose count prints as the paper's digits (Table 3 has two of them twice).
 EXACT = {

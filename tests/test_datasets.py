@@ -251,7 +251,7 @@ def test_a_decoder_that_breaks_is_one_more_problem(own_folder, monkeypatch):
 
 def test_the_command_counts_or_lists_and_exits_with_1(own_folder, cityscapes, mosaic):
     status, out, _ = mosaic("data", "verify", "folder", "--root", own_folder)
-    assert (status, out.splitlines()) == (0, ["train: 2 pictures", "val: 1 pictures"])
+    assert (status, out.splitlines()) == (0, ["train: 2 images", "val: 1 image"])
     status, out, _ = mosaic("data", "verify", "cityscapes", "--root", cityscapes, "--split", "val", "--json")
     found = json.loads(out)
     assert status == 0 and found["pictures"] == {"val": 1} and "road" in found["unseen"]["val"]

@@ -13,7 +13,7 @@ from mosaicbook.explorer import designs, panel
 from mosaicbook.explorer.designs import Design
 from mosaiclib import models
 from mosaiclib.models import catalogue
-from mosaiclib.models.cost import peak_activations
+from mosaiclib.models.counting import peak_activations
 
 SMALL = {"input_size": (256, 320), "bins": (2, 4), "classes": 5}
 

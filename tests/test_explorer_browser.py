@@ -25,7 +25,7 @@ gc.collect()
 networks = sum(isinstance(thing, keras.Model) for thing in gc.get_objects())
 print(json.dumps({"megabytes": psutil.Process().memory_info().rss // 2**20, "networks": networks}))
 """
-BEND, SEE, COMPARE, MEASURE = "Bend it", "See it", "Compare", "Measure"
+BEND, SEE, COMPARE, MEASURE = "Change the design", "See it", "Compare", "Measure"
 
 
 @pytest.fixture(scope="module")

@@ -167,7 +167,7 @@ def test_backbones_are_those_of_keras_applications(name, ours, theirs, last_fill
 
 
 def test_a_backbone_that_keras_has_otherwise_is_refused():
-    with pytest.raises(ValueError, match="has not our resnet50"):
+    with pytest.raises(ValueError, match="does not have our resnet50"):
         keras_applications.application("resnet50")
 
 

@@ -117,7 +117,7 @@ def test_no_module_whose_code_runs_is_missing(run_id, tmp_path, monkeypatch):
 
 def test_what_prints_madds_depends_on_how_they_are_counted():
     plan = profiles.load("quick")
-    cost = depending_on(plan, "mosaiclib/models/cost.py")
+    cost = depending_on(plan, "mosaiclib/models/counting.py")
     assert {"latency/networks", "beyond/heads_compared", "beyond/cost_by_stage", "tables/table_3"} <= cost
     assert not cost & {"train/minicity", "evaluate/minicity", "data/minicity"}
 

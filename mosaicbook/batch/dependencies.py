@@ -25,7 +25,7 @@ BOOKKEEPING = (
 NAMES = ("mosaiclib.models.catalogue", "mosaiclib.models.spec")
 # Modules that choose among the modules of these packages by the name of a network or a data set.
 CHOOSERS = {
-    "mosaiclib.models.build": tuple(f"mosaiclib.models.{part}" for part in ("backbones", "heads", "baselines")),
+    "mosaiclib.models.building": tuple(f"mosaiclib.models.{part}" for part in ("backbones", "heads", "baselines")),
     "mosaiclib.data.datasets": ("mosaiclib.data.sets",),
 }
 STAGES = (
@@ -87,7 +87,7 @@ def sources(profile, run_id) -> list[Path]:
     stage, row = run_id.split("/")
     left_out = BOOKKEEPING + NAMES + (() if stage in DRAWN_FROM else LOOKS)
     modules = closure(ROOT / plan.notebook, left_out)
-    if "mosaiclib.models.build" in modules:
+    if "mosaiclib.models.building" in modules:
         modules |= set().union(*(closure(path, left_out) for path in _parts(run_id, networks_of(profile, run_id))))
     if "mosaiclib.data.datasets" in modules:
         sets = _data_set_files(plan.all_parameters.get("dataset"))
@@ -167,15 +167,20 @@ def _code(path):
 
 @cache
 def _face(package):
-    """{name: module it comes from} of a package whose __init__ defines nothing itself; else {}."""
+    """{name: module it comes from} of a package whose __init__, or the stub beside it, only hands on names; else {}."""
     path = _file(package)
     if path is None or path.name != "__init__.py":
         return {}
-    body = ast.parse(path.read_text(encoding="utf-8")).body
+    stub = path.with_suffix(".pyi")
+    body = ast.parse((stub if stub.is_file() else path).read_text(encoding="utf-8")).body
     if any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in body):
         return {}
     imported = [node for node in body if isinstance(node, ast.ImportFrom)]
-    return {name.asname or name.name: node.module for node in imported for name in node.names}
+    return {
+        name.asname or name.name: f"{package}.{node.module}" if node.level else node.module
+        for node in imported
+        for name in node.names
+    }
 
 
 def _defined_in(module, name):

@@ -225,7 +225,7 @@ def _run_notebook(notebook, values, folder, scratch, echo):
             progress_bar=False,
             stdout_file=echo,
             iopub_timeout=120,  # seconds; on a machine that other work fills, the usual 4 are too few
-            extra_arguments=["--IPKernelApp.log_level=40"],  # its start-up warnings are no news to a user
+            extra_arguments=["--IPKernelApp.log_level=40"],  # a user need not see its start-up warnings
         )
     finally:
         for name, value in before.items():

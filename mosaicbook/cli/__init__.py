@@ -3,7 +3,7 @@
 import os
 import sys
 
-# Set before TensorFlow is imported by any verb: its start-up log is no news to a user.
+# Set before TensorFlow is imported by any verb: a user need not see its start-up log.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import typer

@@ -109,7 +109,10 @@ def verify_dataset(
     else:
         for each, count in found.pictures.items():
             unseen = found.unseen[each]
-            print(f"{each}: {count} pictures" + (f"; in no label map: {', '.join(unseen)}" if unseen else ""))
+            print(
+                f"{each}: {count} image{'' if count == 1 else 's'}"
+                + (f"; in no label map: {', '.join(unseen)}" if unseen else "")
+            )
         for note in found.notes:
             print(f"Note: {note}")
     if found.problems:

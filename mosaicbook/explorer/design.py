@@ -1,4 +1,4 @@
-"""The panel "Bend it": every knob of a MOSAIC network, and at once what the network then costs."""
+"""The panel "Change the design": every knob of a MOSAIC network, and at once what the network then costs."""
 
 from contextlib import contextmanager
 from dataclasses import fields, replace

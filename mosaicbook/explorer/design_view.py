@@ -1,4 +1,4 @@
-"""What the panel "Bend it" shows of a design: numbers against a pinned one, a bar per stage, the nearest rows."""
+"""What the panel "Change the design" shows: numbers against a pinned design, a bar per stage, the nearest rows."""
 
 from html import escape
 

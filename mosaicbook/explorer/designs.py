@@ -13,7 +13,7 @@ from mosaicbook.show import figures
 from mosaicbook.show.networks import graphs, layered
 from mosaiclib import models
 from mosaiclib.models import catalogue
-from mosaiclib.models.cost import Cost, cost_of, peak_activations
+from mosaiclib.models.counting import Cost, cost_of, peak_activations
 from mosaiclib.models.spec import ModelSpec, MosaicHead, merges
 
 BACKBONES = {

@@ -15,7 +15,7 @@ _ABOUT = yaml.safe_load((_FILES / "tables.yaml").read_text(encoding="utf-8"))
 TABLES = tuple(_ABOUT["tables"])
 DEVICES = {"cpu": "CPU", "gpu": "GPU", "dsp": "DSP", "edgetpu": "EdgeTPU"}  # of a Pixel 4, as printed
 
-# Which count of models/cost.py a published MAdds figure is read as.
+# Which count of models/counting.py a published MAdds figure is read as.
 READINGS = {
     "tflite": "TFLite MAdds",
     "conv": "conv MACs",

@@ -73,13 +73,13 @@ def evaluations(profile_name):
 
 def cost_table(costs):
     """The costs of a table's rows (see `costs`) as a table for a page."""
-    billions = ("counted", "explaining count", "conv MACs")
+    billions = ("counted", "closest count", "conv MACs")
     rows = [
         {
             "network": row["label"],
             "paper": row["paper_madds_text"],
             "counted": row["tflite_madds_b"],
-            "explaining count": row["reading_madds_b"],
+            "closest count": row["reading_madds_b"],
             "its difference": row["difference_percent"],
             "conv MACs": row["conv_macs_b"],
             "parameters": row["params"],

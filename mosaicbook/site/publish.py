@@ -1,4 +1,4 @@
-"""Pages that may be passed on: only pictures that say so stay, everything else that could be one goes."""
+"""Pages that may be redistributed: only pictures that say so stay, everything else that could be one goes."""
 
 import base64
 import re
@@ -12,7 +12,7 @@ _ANY_DATA = re.compile(r"data:[\w.+-]+/[\w.+-]+[;,]", re.IGNORECASE)
 
 
 def publishable(html, files) -> str:
-    """A page of ours without what may not be passed on.
+    """A page of ours without what may not be redistributed.
 
     Every <img> without data-shareable="yes" is replaced by a note with its licence; a data URI anywhere else
     is removed; links to files that are not published (not among `files`) become plain text.

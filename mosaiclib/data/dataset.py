@@ -44,7 +44,7 @@ class Dataset:
     list_labels: from a split's name to all label maps on disk, so that those without a picture are found.
     prepare: what is done to every pair (picture, train ids) when it is read, if anything. prepare_evaluation: the same
         where it is evaluated, by its protocol.
-    shareable: whether its pictures may be passed on; where not, published reports show none of them.
+    shareable: whether its pictures may be redistributed; where not, published reports show none of them.
     rule: the IoU rule its results are usually given by (see `evaluation.RULES`).
     root: the folder that was named for it, if one was.
     published: how many images each split has as published, where it is.

@@ -6,7 +6,7 @@ import numpy as np
 
 
 class FreePicture(NamedTuple):
-    """A real photograph that ships with scikit-image and may be passed on."""
+    """A real photograph that ships with scikit-image and may be redistributed."""
 
     name: str
     title: str

@@ -5,7 +5,7 @@ from pathlib import Path
 from mosaiclib import models
 from mosaiclib.export import to_tflite
 from mosaiclib.models import catalogue
-from mosaiclib.models.cost import cost_of
+from mosaiclib.models.counting import cost_of
 
 
 def write(names, input_size, classes, folder):

@@ -1,19 +1,8 @@
-"""The networks, as functional Keras graphs: `build` makes one, `save` and `load` keep its weights."""
+"""The networks, as functional Keras graphs: `build` makes one, `save` and `load` keep its weights.
 
-from mosaiclib.models.build import build
-from mosaiclib.models.cost import Cost, cost
-from mosaiclib.models.weights import Card, initialise, load, load_card, save, save_arrays, sha256, with_input_of
+What the stub beside this file lists is imported when it is first used: names and specs of networks need no Keras.
+"""
 
-__all__ = [
-    "Card",
-    "Cost",
-    "build",
-    "cost",
-    "initialise",
-    "load",
-    "load_card",
-    "save",
-    "save_arrays",
-    "sha256",
-    "with_input_of",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 
 from mosaiclib.files import replacing
-from mosaiclib.models.build import build
+from mosaiclib.models.building import build
 from mosaiclib.models.spec import ModelSpec
 
 WEIGHTS_FILE = "model.weights.h5"

@@ -15,7 +15,7 @@ from keras import ops
 
 from mosaiclib import models
 from mosaiclib.data.batches import Batches
-from mosaiclib.models.build import HEADS, head_on
+from mosaiclib.models.building import HEADS, head_on
 from mosaiclib.models.spec import LRASPPHead, MosaicHead
 from mosaiclib.models.weights import WEIGHTS_FILE, read_arrays
 from mosaiclib.training import losses

@@ -13,7 +13,7 @@ from mosaiclib.data.sets import image_folder
 from mosaiclib.data.sets.cityscapes import CLASSES as CITYSCAPES
 from mosaiclib.models import blocks
 from mosaiclib.models.backbones.mnmh import TABLE_1, mnmh
-from mosaiclib.models.build import taps_of
+from mosaiclib.models.building import taps_of
 from mosaiclib.training import distribution
 
 BATCH = 32  # of a validation

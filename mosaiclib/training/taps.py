@@ -20,7 +20,7 @@ from mosaiclib import models
 from mosaiclib.data.augment import Augmentation
 from mosaiclib.data.batches import scale_input
 from mosaiclib.models import blocks
-from mosaiclib.models.build import taps_of
+from mosaiclib.models.building import taps_of
 
 STORED = np.float16
 CHUNK = 8  # images that the backbone sees together

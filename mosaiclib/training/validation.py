@@ -8,7 +8,7 @@ import numpy as np
 
 from mosaiclib import evaluation
 from mosaiclib.data.batches import scale_input
-from mosaiclib.models.build import build
+from mosaiclib.models.building import build
 from mosaiclib.training import distribution
 
 SIZES = 3  # of a split's images; a network is kept for each

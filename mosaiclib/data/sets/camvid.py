@@ -1,7 +1,7 @@
 """CamVid in the SegNet tutorial's 11-class split: 367 train, 101 val and 233 test pairs of 480x360.
 
 Labels: 0 sky, 1 building, 2 pole, 3 road, 4 pavement, 5 tree, 6 sign symbol, 7 fence, 8 car,
-9 pedestrian, 10 bicyclist, 11 void. The pictures are for research and may not be passed on.
+9 pedestrian, 10 bicyclist, 11 void. The pictures are for research and may not be redistributed.
 """
 
 import re

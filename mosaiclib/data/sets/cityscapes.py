@@ -1,7 +1,7 @@
 """Cityscapes as published: leftImg8bit/ and gtFine/ side by side, 2,975 train and 500 val pairs of 2048x1024.
 
 Labels are read from *_gtFine_labelIds.png, which the archives hold, so no preparation step is needed. The test
-split has no public labels and is left out. The pictures may not be passed on.
+split has no public labels and is left out. The pictures may not be redistributed.
 """
 
 from functools import partial
@@ -75,6 +75,6 @@ def dataset(name, root) -> Dataset:
         list_labels=partial(labels, root),
         root=root,
         published={"train": 2975, "val": 500},
-        licence="Cityscapes licence: non-commercial, pictures may not be passed on",
+        licence="Cityscapes licence: non-commercial, pictures may not be redistributed",
         rule="cityscapes",
     )

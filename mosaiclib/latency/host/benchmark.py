@@ -151,7 +151,7 @@ def _child(task, cancelled=None):
                     if time.monotonic() > deadline:
                         return {"error": f"It took more than {TIMEOUT_S} s."}
         finally:
-            worker.kill()  # no news to one that has ended
+            worker.kill()  # does nothing to one that has ended
     if worker.returncode < 0:
         return {"error": f"The runtime crashed (signal {-worker.returncode}) on {task['file']}."}
     try:

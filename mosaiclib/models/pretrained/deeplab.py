@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mosaiclib.data.sets.cityscapes import CLASSES as CITYSCAPES
 from mosaiclib.models import catalogue
-from mosaiclib.models.build import build
+from mosaiclib.models.building import build
 from mosaiclib.models.pretrained import tf_checkpoint
 from mosaiclib.models.weights import Card
 

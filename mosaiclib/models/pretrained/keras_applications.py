@@ -8,7 +8,7 @@ the blocks that are halved.
 import keras
 
 from mosaiclib.data.sets.cityscapes import CLASSES as CITYSCAPES
-from mosaiclib.models.build import build
+from mosaiclib.models.building import build
 from mosaiclib.models.parts import BACKBONE, part_of
 from mosaiclib.models.weights import Card
 
@@ -27,7 +27,7 @@ def application(backbone, weights=None, input_size=(224, 224)):
     backbone that is not in keras.applications, or is another network there (ResNet, Xception).
     """
     if backbone not in APPLICATIONS:
-        raise ValueError(f"keras.applications has not our {backbone}: it has {', '.join(APPLICATIONS)}.")
+        raise ValueError(f"keras.applications does not have our {backbone}: it has {', '.join(APPLICATIONS)}.")
     options = {} if backbone == "mobilenet_v2" else {"include_preprocessing": False}
     return APPLICATIONS[backbone](weights=weights, include_top=False, input_shape=(*input_size, 3), **options)
 

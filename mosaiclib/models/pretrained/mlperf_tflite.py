@@ -13,7 +13,7 @@ import numpy as np
 from mosaiclib.data.sets.ade20k import CLASSES as ADE20K_TOP31
 from mosaiclib.models import catalogue
 from mosaiclib.models.blocks import BilinearResize, ClassMap
-from mosaiclib.models.build import build
+from mosaiclib.models.building import build
 from mosaiclib.models.weights import Card
 from mosaiclib.tflite.graph import TFLiteGraph
 

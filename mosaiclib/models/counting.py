@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
-from mosaiclib.models.build import build
+from mosaiclib.models.building import build
 from mosaiclib.models.graph import calls
 
 SOFTMAX_MADDS = 32

@@ -1,0 +1,11 @@
+from .building import build as build
+from .counting import Cost as Cost
+from .counting import cost as cost
+from .weights import Card as Card
+from .weights import initialise as initialise
+from .weights import load as load
+from .weights import load_card as load_card
+from .weights import save as save
+from .weights import save_arrays as save_arrays
+from .weights import sha256 as sha256
+from .weights import with_input_of as with_input_of

@@ -1,0 +1,26 @@
+"""A short list of words and forms that readers stumbled over stays out of what they read."""
+
+import re
+import subprocess
+
+from mosaicbook.runs.provenance import ROOT
+
+FORMS = (
+    "test split chose nothing", "explaining count", "is to be more", "are to be more", "is to grow", "foretell",
+    "not be passed on", "may be passed on", "Bend it", "under your hands", "What is trained on what",
+    "What is kept", "no news", "has not our", r"\b1 pictures",
+)  # fmt: skip
+READ = (".py", ".ipynb", ".md", ".j2", ".js", ".yaml")
+
+
+def test_readers_do_not_stumble():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    pattern = re.compile("|".join(FORMS))
+    places = [
+        f"{file}:{number}: {line.strip()[:100]}"
+        for file in listed.stdout.splitlines()
+        if file.endswith(READ) and not file.startswith(("reports/", "tests/")) and (ROOT / file).is_file()
+        for number, line in enumerate((ROOT / file).read_text(encoding="utf-8").splitlines(), start=1)
+        if pattern.search(line)
+    ]
+    assert not places, "\n".join(places)
