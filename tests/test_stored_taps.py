@@ -126,10 +126,10 @@ def test_taps_are_stored_once_and_anew_where_weights_or_backbone_or_images_are_o
     (dilated / "spec.json").write_text(card.replace('"first_dilated_block": 14', '"first_dilated_block": 13'))
     monkeypatch.setattr(taps, "_write", lambda *arguments: told.append("written"))
     for folder, key in ((weights, "other"), (dilated, "some")):
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(ValueError):
             store(folder, pairs(), key=key)
     monkeypatch.setattr(taps, "TAPS_CODE", taps.TAPS_CODE[1:])
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ValueError):
         store(weights, pairs(), key="some")
     assert told[1:] == ["written"] * 3
 
@@ -144,6 +144,14 @@ def test_what_a_killed_run_left_is_removed_and_a_failing_one_leaves_nothing(tmp_
     with pytest.raises(ValueError, match="Image 3 is 96x32, but taps are stored of images that are all 96x64"):
         taps.store(weights, wrong, SIZE, tmp_path / "taps", "wrong", tell=lambda text: None)
     assert [path for path in (tmp_path / "taps").iterdir() if path.is_dir()] == [first.folder]
+
+
+def test_damaged_taps_are_refused_with_the_folder_to_delete(tmp_path, released):
+    weights = released(MDL)
+    file = stored_in(tmp_path, weights).folder / "stride16.npy"
+    file.write_bytes(file.read_bytes()[:-5])
+    with pytest.raises(ValueError, match=f"{file.parent} holds damaged taps .*: delete this folder"):
+        stored_in(tmp_path, weights)
 
 
 def test_what_does_not_fit_is_refused_before_it_is_written(tmp_path, released, monkeypatch):

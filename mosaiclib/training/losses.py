@@ -143,8 +143,8 @@ def _resize_rows_back(g, before, after):
     times = after // before
     g = ops.reshape(g, (g.shape[0], -1, before, times, g.shape[3]))
     parts = [(x, g[:, :, :, i]) for i, x in enumerate(_offsets(times))]
-    above = sum(max(0, -x) * part for x, part in parts)
-    below = sum(max(0, x) * part for x, part in parts)
+    above = sum(-x * part for x, part in parts if x < 0)
+    below = sum(x * part for x, part in parts if x > 0)
     from_below = ops.concatenate([above[:, :, 1:], below[:, :, -1:]], axis=2)
     from_above = ops.concatenate([above[:, :, :1], below[:, :, :-1]], axis=2)
     return sum((1 - abs(x)) * part for x, part in parts) + from_below + from_above

@@ -49,9 +49,12 @@ class StoredTaps:
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        self.about = json.loads((self.folder / "about.json").read_text(encoding="utf-8"))
-        self.taps = {s: np.load(self.folder / f"stride{s}.npy", mmap_mode="r") for s in self.about["strides"]}
-        self.labels = np.load(self.folder / "labels.npy", mmap_mode="r")
+        try:
+            self.about = json.loads((self.folder / "about.json").read_text(encoding="utf-8"))
+            self.taps = {s: np.load(self.folder / f"stride{s}.npy", mmap_mode="r") for s in self.about["strides"]}
+            self.labels = np.load(self.folder / "labels.npy", mmap_mode="r")
+        except (OSError, ValueError, KeyError) as error:
+            raise ValueError(f"{folder} holds damaged taps ({error}): delete this folder, it is made anew.") from None
 
     def __len__(self):
         return len(self.labels)
