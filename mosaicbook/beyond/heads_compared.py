@@ -11,7 +11,7 @@ from mosaiclib.evaluation import intervals
 from mosaiclib.evaluation.verdict import FEWEST_SEEDS
 
 UNITS = {"mIoU": "%, 95 %", "seeds differ": "points", "MAdds": "billions"}
-FORMATS = {"seeds differ": ".2f", "MAdds": ".3f", "mIoU": ".1f"}
+FORMATS = {"seeds differ": ".2f", "MAdds": ".3f"}
 
 
 @dataclass(frozen=True)
