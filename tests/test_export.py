@@ -199,6 +199,22 @@ def test_the_error_profile_points_at_the_layer_that_int8_hurts(weights, calibrat
     assert own["mended"][hurt] > own["hurt"][hurt] + 3
 
 
+@pytest.mark.parametrize("name", ["mnv3small-mdl", "mnmh448-dlv3plus"])
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_the_error_profile_knows_every_head(name, precision, tmp_path, calibration):
+    """Each layer is compared once, and a float file adds next to nothing."""
+    keras.utils.set_random_seed(3)
+    network = models.build(catalogue.get(name), SIZE, 5, output="full_logits", batch=1)
+    path = tmp_path / "file.tflite"
+    path.write_bytes(conversion.to_tflite(network, precision, calibration))
+    prepared = conversion.prepare(network, precision, calibration)
+    layers = error_profile.profile(prepared, path, calibration[:1])
+    names = [layer.layer for layer in layers]
+    assert names[-1] == "full_logits" and len(names) == len(set(names)) > 40
+    if precision == "float32":
+        assert min(layer.own_snr_db for layer in layers if layer.own_snr_db is not None) > 80
+
+
 def as_int8_sees(pixels):
     return ((pixels.astype("float32") - 128) / 127.5)[None]
 

@@ -111,8 +111,9 @@ def _decibels(signal, noise):
 def _matches(graph, observed, network):
     """{tensor of the file: tensor of the network}, where name and shape agree.
 
-    The converter joins the names of what it fused with ";". The last of them in the network's order made
-    the value. Layers that are called several times are left out: the name alone does not say which call.
+    The converter joins the names of what it fused with ";". The last of them in the network's order made the value; of
+    several operations that make one layer, as a convolution and its hard sigmoid, the last one does. Layers that are
+    called several times are left out: the name alone does not say which call.
     """
     nodes = calls(network)
     names = [node.operation.name for node in nodes]
@@ -126,7 +127,8 @@ def _matches(graph, observed, network):
             candidates = [nodes[max(found)].outputs[0]] if found else network.outputs
             if tuple(candidates[0].shape) == graph.shape(tensor) and op.kind not in NOT_COMPARED:
                 matched[tensor] = candidates[0]
-    return matched
+    last = {id(value): tensor for tensor, value in matched.items()}
+    return {tensor: value for tensor, value in matched.items() if last[id(value)] == tensor}
 
 
 def _alone(graph, matched, network, tensor):
