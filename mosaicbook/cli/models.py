@@ -100,8 +100,11 @@ def import_mlperf(
     out: Annotated[Path, typer.Option(help="The weights folder to write.")],
 ):
     """Imports a released TFLite graph: the authors' MOSAIC, or MobileNetV2 + DeepLabV3+ of MLPerf v1.0."""
+    from mosaiclib.data import fetch
     from mosaiclib.models.pretrained import mlperf_tflite
 
+    if not file.is_file() and (key := f"mlperf/{file.name}") in fetch.FILES:
+        file = fetch.find(key) or file  # in the folder MOSAIC_MIRROR, from where `mosaic data fetch` takes it, too
     if not file.is_file():
         raise ValueError(f"{file} does not exist: `mosaic data fetch mlperf` gets the released graphs.")
     model, card = mlperf_tflite.read(file)
