@@ -11,6 +11,7 @@ import pytest
 
 from mosaicbook.beyond import heads_compared
 from mosaicbook.paper import judgement, relations, statements
+from mosaicbook.runs.provenance import ROOT
 from mosaiclib.evaluation.image_counts import ImageCounts
 from mosaiclib.models import catalogue
 
@@ -183,3 +184,24 @@ def test_a_script_that_imports_nothing_of_ours_gets_the_same_verdicts(profile, t
     findings[0]["pairs"][0]["upper"] += 0.2
     (folder / "result.json").write_text(json.dumps(result))
     assert subprocess.run([sys.executable, script, tmp_path / "made"], capture_output=True).returncode
+
+
+PUBLISHED = ROOT / "reports" / "published" / "camvid-study"
+
+
+def test_the_published_verdicts_follow_from_the_published_counts():
+    run = subprocess.run([sys.executable, Path(__file__).with_name("recompute.py"), PUBLISHED], capture_output=True)
+    assert run.returncode == 0, run.stderr.decode()
+
+
+def test_the_readme_says_what_the_published_study_measured():
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    figures = {}
+    for name in ("r4-mosaic", "r4-mdl", "mnv2-mosaic", "mnv2-mdl", "r4-mosaic-noskip"):
+        result = json.loads((PUBLISHED / "runs" / "heads" / name / "result.json").read_text())
+        figures[name] = f"{100 * np.mean([one['miou'] for one in result['evaluations']]):.1f} %"
+    found = list(figures.values())
+    assert (
+        f"MOSAIC's head has {found[0]} and Mobile-DeepLab's {found[1]} on the authors' backbone, {found[2]}" in readme
+    )
+    assert f"{found[3]} on MLPerf's MobileNetV2, and {found[4]} without its two skips" in readme
