@@ -230,7 +230,7 @@ def evaluate(
     from tqdm import tqdm
 
     from mosaiclib import evaluation, inference, models
-    from mosaiclib.data import datasets
+    from mosaiclib.data import datasets, images
     from mosaiclib.inference import KerasSegmenter
 
     data = datasets.get(dataset, root)
@@ -240,6 +240,10 @@ def evaluate(
         raise ValueError("A .tflite file has its own input size: instead of --input-scale, export a larger one.")
     if weights:
         classes_of = KerasSegmenter(partial(models.load, weights), input_scale)
+        size = images.size_and_orientation(data.split(split)[0].image_path)[0]
+        scaled = [input_scale * side for side in size]
+        if warning := inference.too_large([round(side) for side in scaled], models.load_card(weights).input_size):
+            print(f"mosaic: {warning} (--input-scale).", file=sys.stderr)
     else:
         from mosaiclib.tflite.segmenter import TFLiteSegmenter
 
