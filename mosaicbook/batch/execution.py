@@ -14,12 +14,11 @@ from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from uuid import uuid4
 
 import nbformat
 
 from mosaicbook.batch import dependencies, gpus, progress
-from mosaicbook.runs import parameters, provenance
+from mosaicbook.runs import parameters, provenance, run_folder
 from mosaicbook.runs.masking import without_secrets
 from mosaicbook.runs.provenance import ROOT
 from mosaicbook.runs.run import RunFailed, discard, folder_of, read_json, reports_folder, result_of, write_json
@@ -41,12 +40,14 @@ def execute(profile, run_id) -> Path:
         raise ValueError(f"The profile {profile.name} has no run '{run_id}': choose one of {', '.join(profile.runs)}.")
     plan = profile.runs[run_id]
     final = folder_of(profile.name, run_id)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    for left in final.parent.glob(f".{final.name}.*.partial"):
-        shutil.rmtree(left, ignore_errors=True)
+    with run_folder.held(final):
+        run_folder.recover(final)
+        return _execute(profile, run_id, plan, final)
+
+
+def _execute(profile, run_id, plan, final):
     stage, row = run_id.split("/")
-    partial = final.with_name(f".{final.name}.{uuid4().hex[:8]}.partial")
-    partial.mkdir()
+    partial = run_folder.new_folder(final)
     started, clock, reason, diverged = datetime.now(UTC), time.perf_counter(), None, False
     files = [ROOT / plan.notebook, *dependencies.sources(profile, run_id)]
     code = provenance.commit() | {"code_fingerprint": provenance.fingerprint(files)}
@@ -98,8 +99,7 @@ def execute(profile, run_id) -> Path:
             _keep_finished(final, partial / KEPT)
             if profile.rivals(run_id):  # what chooses the best of several goes on without this one
                 write_json(partial / "result.json", {"no_score": record["reason"]})
-        discard(final)
-        partial.rename(final)
+        run_folder.put_in_place(partial, final)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     if reason:

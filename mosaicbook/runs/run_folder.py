@@ -1,0 +1,70 @@
+"""A run's folder as a whole or not at all, whatever is killed between two steps of the file system.
+
+Beside a folder `row` may lie `.row.<id>.partial`, which a run is writing, and `.row.before`, which was there before.
+A partial folder is whole once it holds run.json, which is written last.
+"""
+
+import os
+import shutil
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+
+def new_folder(final) -> Path:
+    """A new folder beside `final`, to be filled and then given to `put_in_place`."""
+    partial = final.with_name(f".{final.name}.{uuid4().hex[:8]}.partial")
+    partial.mkdir(parents=True)
+    return partial
+
+
+def put_in_place(partial, final):
+    """Renames what is there aside, `partial` in, and only then removes what was there before."""
+    before = _before(final)
+    _remove(before)
+    if os.path.lexists(final):
+        os.rename(final, before)
+    os.rename(partial, final)
+    _remove(before)
+
+
+def recover(final):
+    """Finishes what a killed `put_in_place` began: a whole folder goes into its place, what is half-written goes.
+
+    To be called by the one process that holds the run (`held`).
+    """
+    before = _before(final)
+    for partial in sorted(final.parent.glob(f".{final.name}.*.partial")):
+        if (partial / "run.json").is_file():
+            put_in_place(partial, final)
+        else:
+            _remove(partial)
+    if os.path.lexists(before) and not os.path.lexists(final):
+        os.rename(before, final)
+    _remove(before)
+
+
+@contextmanager
+def held(final):
+    """Holds a run for this process. Raises BlockingIOError where another process has it (not told on Windows)."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    with open(final.with_name(f".{final.name}.lock"), "w") as file:
+        with suppress(ImportError):
+            import fcntl
+
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BlockingIOError(f"{final} is being run by another process: wait until it has ended.") from None
+        yield
+
+
+def _before(final):
+    return final.with_name(f".{final.name}.before")
+
+
+def _remove(path):
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
