@@ -170,7 +170,7 @@ def _miou(record, measured):
     return comparison.cell(
         paper=record.miou_percent,
         paper_text=record.miou_text,
-        ours=round(100 * mean, 2),
+        ours=round(100 * mean, 4),  # two digits would round twice where one is shown
         lower=interval and round(100 * interval.lower, 2),
         upper=interval and round(100 * interval.upper, 2),
         seeds=len(members),
