@@ -589,7 +589,8 @@ def test_claims_and_disagreements_are_told_with_their_pages(tmp_path):
     write_run(tmp_path, "tables/table_4", result=comparison.table(["MAdds"], rows) | {"claims": "none"})
     index = site.build_site(tmp_path, "t", plan("tables/table_3", "tables/table_4")).read_text()
     holds = index[index.index('id="holds"') : index.index('id="runs"')]
-    assert "&lt;script&gt;" in holds and "<script" not in index and "The paper's 1 claims" in holds
+    answer = index[index.index('id="answer"') : index.index('id="what"')]
+    assert "&lt;script&gt;" in holds and "<script" not in index and "The paper's 1 claim," in answer
     assert "far row" in holds and "a misprint" in holds and "near row" not in holds and "tables-table_3.html" in holds
     assert "1 of 2 runs is not done" in index and "result.json: claims:" in index
 

@@ -97,7 +97,7 @@ def tally_table(findings) -> HTML:
     head = "".join(f'<th scope="col" class="number">{chip(verdict)}</th>' for verdict in VERDICTS)
     return HTML(
         '<div class="scroll" role="region" tabindex="0" aria-label="Verdicts on the claims"><table class="data tally">'
-        f"<caption>The paper's {len(findings)} claims, by what became of them</caption>"
+        f"<caption>The paper's {len(findings)} claim{'s'[: len(findings) != 1]}, by what became of them</caption>"
         f'<thead><tr><th scope="col">Claims</th>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
     )
 
