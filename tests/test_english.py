@@ -6,9 +6,9 @@ import subprocess
 from mosaicbook.runs.provenance import ROOT
 
 FORMS = (
-    "test split chose nothing", "closest count", "is to be more", "are to be more", "is to grow", "foretell",
-    "not be passed on", "may be redistributed", "Change the design", "under your hands", "Network and data",
-    "Saved weights", "no news", "has not our", r"\b1 pictures",
+    "test split chose nothing", "explaining count", "is to be more", "are to be more", "is to grow", "foretell",
+    "not be passed on", "may be passed on", "Bend it", "under your hands", "What is trained on what",
+    "What is kept", "no news", "has not our", r"\b1 pictures",
 )  # fmt: skip
 READ = (".py", ".ipynb", ".md", ".j2", ".js", ".yaml")
 
