@@ -1,5 +1,6 @@
 """A kill before or after any step of the file system loses no finished run and leaves no half-written one."""
 
+import json
 import os
 import shutil
 import signal
@@ -11,21 +12,30 @@ from mosaicbook.runs import run_folder
 STEPS = ("rename", "mkdir", "rmdir", "unlink", "open")
 
 
-def write(folder, text):
-    """Fills a folder as a run does: run.json comes last."""
-    for name in ("weights", "result.json", "run.json"):
+def write(folder, text, status="done"):
+    """Fills a folder as a run does: run.json makes it whole."""
+    for name in ("weights", "result.json"):
         (folder / name).write_text(text)
+    (folder / "run.json").write_text(json.dumps({"status": status, "text": text}))
 
 
-def rerun(final):
+def rerun(final, status):
     with run_folder.held(final):
         run_folder.recover(final)
         partial = run_folder.new_folder(final)
-        write(partial, "new")
+        write(partial, "new", status)
         run_folder.put_in_place(partial, final)
 
 
-def killed_at(step, final):
+def text_of(folder):
+    """The text of a whole folder; fails where its files are not of one run."""
+    texts = {(folder / name).read_text() for name in ("weights", "result.json")}
+    texts.add(json.loads((folder / "run.json").read_text())["text"])
+    assert len(texts) == 1, (folder, texts)
+    return texts.pop()
+
+
+def killed_at(step, final, status):
     """Runs `rerun` in a child that is killed at its `step`-th call of the file system; whether it was."""
     child = os.fork()
     if not child:
@@ -47,28 +57,33 @@ def killed_at(step, final):
 
         for name in STEPS:
             setattr(os, name, counting(getattr(os, name)))
-        rerun(final)
+        rerun(final, status)
         os._exit(0)
     return os.waitpid(child, 0)[1] == signal.SIGKILL
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_no_crash_point_loses_or_falsifies_a_run(tmp_path):
-    points = 0
-    while True:
-        final = tmp_path / "stage" / "row"
+@pytest.mark.parametrize("status", ["done", "failed"])
+@pytest.mark.parametrize("failed_since", [False, True])
+def test_no_crash_point_loses_or_falsifies_a_run(tmp_path, status, failed_since):
+    """The old run is done; it lies in the place itself, or was kept by a failure since."""
+    final, points, killed = tmp_path / "stage" / "row", 0, True
+    while killed:
         shutil.rmtree(tmp_path / "stage", ignore_errors=True)
         final.mkdir(parents=True)
-        write(final, "old")
-        killed = killed_at(points + 1, final)
+        if failed_since:
+            write(final, "failure", "failed")
+            (final / run_folder.KEPT).mkdir()
+        write(final / run_folder.KEPT if failed_since else final, "old")
+        killed = killed_at(points + 1, final, status)
         with run_folder.held(final):
             run_folder.recover(final)
-        texts = {path.read_text() for path in final.iterdir()}
-        assert len(list(final.iterdir())) == 3 and texts in ({"old"}, {"new"}), (points, texts)
+        kept = final / run_folder.KEPT
+        texts = [text_of(final), *([text_of(kept)] if kept.exists() else [])]
+        before = ["failure", "old"] if failed_since else ["old"]
+        after = ["new"] if status == "done" else ["new", "old"]
+        assert texts in ([before, after] if killed else [after]), (points, texts)
         assert {path.name for path in final.parent.iterdir()} == {"row", ".row.lock"}
-        if not killed:
-            assert texts == {"new"}
-            break
         points += 1
     assert points > 10
 

@@ -27,7 +27,6 @@ from mosaiclib.files import plain
 from mosaiclib.latency.host import machine
 
 TRAINS = ("pretrain", "train", "heads")
-KEPT = "finished-before"  # in a failed run's folder
 SMALL_BYTES = 64 << 20  # a disk with less room may have been full a moment ago
 
 
@@ -95,13 +94,12 @@ def _execute(profile, run_id, plan, final):
             shutil.rmtree(partial)
             partial.mkdir()
             write_json(partial / "run.json", record | {"status": "failed", "reason": reason})
-        if reason:
-            _keep_finished(final, partial / KEPT)
-            if profile.rivals(run_id):  # what chooses the best of several goes on without this one
-                write_json(partial / "result.json", {"no_score": record["reason"]})
+        if reason and profile.rivals(run_id):  # what chooses the best of several goes on without this one
+            write_json(partial / "result.json", {"no_score": record["reason"]})
         run_folder.put_in_place(partial, final)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        if not (partial / "run.json").is_file():  # a whole one waits for `recover`: it may hold what was finished
+            shutil.rmtree(partial, ignore_errors=True)
     if reason:
         raise RunFailed(reason)
     shutil.rmtree(scratch.parent, ignore_errors=True)
@@ -115,16 +113,6 @@ def _peak_memory_mb():
     except ImportError:
         return None
     return round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / _RSS_UNITS_PER_MB)
-
-
-def _keep_finished(final, kept):
-    """Moves what an earlier run had finished, such as weights that took hours, into the folder of one that failed."""
-    for folder in (final, final / KEPT):
-        try:
-            if read_json(folder / "run.json").get("status") == "done":
-                return folder.rename(kept)
-        except (ValueError, OSError):
-            continue
 
 
 def _scratch(profile_name, run_id, code_fingerprint, values):

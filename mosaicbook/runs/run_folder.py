@@ -1,7 +1,7 @@
 """A run's folder as a whole or not at all, whatever is killed between two steps of the file system.
 
 Beside a folder `row` may lie `.row.<id>.partial`, which a run is writing, and `.row.before`, which was there before.
-A partial folder is whole once it holds run.json, which is written last.
+A partial folder is whole once it holds run.json. A failed one takes in what an earlier run had finished.
 """
 
 import os
@@ -9,6 +9,10 @@ import shutil
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
+
+from mosaicbook.runs.run import read_json
+
+KEPT = "finished-before"  # in a failed run's folder
 
 
 def new_folder(final) -> Path:
@@ -19,8 +23,15 @@ def new_folder(final) -> Path:
 
 
 def put_in_place(partial, final):
-    """Renames what is there aside, `partial` in, and only then removes what was there before."""
+    """Renames what is there aside, `partial` in, and only then removes what was there before.
+
+    Where `partial` failed, what an earlier run had finished, such as weights that took hours, moves into it first.
+    """
     before = _before(final)
+    if not _is_done(partial):
+        finished = next((folder for folder in (final, final / KEPT) if _is_done(folder)), None)
+        if finished:
+            os.rename(finished, partial / KEPT)
     _remove(before)
     if os.path.lexists(final):
         os.rename(final, before)
@@ -57,6 +68,13 @@ def held(final):
             except BlockingIOError:
                 raise BlockingIOError(f"{final} is being run by another process: wait until it has ended.") from None
         yield
+
+
+def _is_done(folder):
+    try:
+        return read_json(folder / "run.json").get("status") == "done"
+    except (ValueError, OSError):
+        return False
 
 
 def _before(final):
