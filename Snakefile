@@ -40,7 +40,7 @@ rule everything:
 for run_id, plan in profile.runs.items():
 
     rule:
-        name: run_id.replace("/", "_").replace("-", "_").replace(".", "_")
+        name: "".join(c if c.isalnum() else f"_{ord(c):x}_" for c in run_id)  # a-b and a_b stay two
         input:
             notebook=str(ROOT / plan.notebook),
             code=[str(path) for path in dependencies.sources(profile, run_id)],

@@ -174,6 +174,16 @@ def test_profiles_name_their_mistakes(tmp_path):
     for text, message in (
         ("  data/a: {notebook: notebooks/nope.ipynb, description: x}", "no notebook"),
         ("  cook/a: {notebook: notebooks/10_data.ipynb, description: x}", "is no run"),
+        ("  data/..: {notebook: notebooks/10_data.ipynb, description: x}", "begins with a letter or a digit"),
+        ("  data/.a: {notebook: notebooks/10_data.ipynb, description: x}", "begins with a letter or a digit"),
+        (good + "  data/b: {notebook: notebooks/10_data.ipynb, description: x, parameters: {data_root: 'run:x'}}",
+         "needs 'x/'"),
+        (good + "  data/b: {notebook: notebooks/10_data.ipynb, description: x,"
+         " parameters: {data_root: 'best:data/*/w'}}", "names itself"),
+        ("  evaluate/a: {notebook: notebooks/30_evaluate.ipynb, description: x, parameters: {input_scale: .nan}}",
+         "finite"),
+        ("  evaluate/a: {notebook: notebooks/30_evaluate.ipynb, description: x, parameters: {input_scale: -.inf}}",
+         "finite"),
         ("  data/../a: {notebook: notebooks/10_data.ipynb, description: x}", "is no run"),
         ("  data/a: {notebook: notebooks/10_data.ipynb, description: x, parametres: {}}", "parametres"),
         (good + "  data/b: {notebook: notebooks/10_data.ipynb, description: x,"
@@ -183,5 +193,9 @@ def test_profiles_name_their_mistakes(tmp_path):
     ):  # fmt: skip
         with pytest.raises(ValueError, match=message):
             load(text)
+    for content, message in ((b"", "holds no profile"), (b"- a", "holds no profile"), (b"title: \xe9", "UTF-8")):
+        (tmp_path / "p.yaml").write_bytes(content)
+        with pytest.raises(ValueError, match=rf"p\.yaml .*{message}"):
+            profiles.load(tmp_path / "p.yaml")
     with pytest.raises(ValueError, match="quick"):
         profiles.load("quack")

@@ -49,8 +49,8 @@ class PlannedRun(BaseModel):
         found = {}
         for name, value in self.parameters.items():
             if isinstance(value, str) and value.startswith(("run:", "best:")):
-                stage, row, *rest = value.partition(":")[2].split("/")
-                found[name] = (f"{stage}/{row}", "/".join(rest))
+                stage, row, *rest = [*value.partition(":")[2].split("/"), ""]
+                found[name] = (f"{stage}/{row}", "/".join(rest).rstrip("/"))
         return found
 
     def rivals(self, run_id, run_ids):
@@ -115,11 +115,18 @@ class Profile(BaseModel):
     def _check_order(self):
         before = []
         for run_id, run in self.runs.items():
-            if not re.fullmatch(rf"({'|'.join(STAGES)})/[a-z0-9_.-]+", run_id):
-                raise ValueError(f"'{run_id}' is no run: write stage/row with a stage of {', '.join(STAGES)}")
+            if not re.fullmatch(
+                rf"({'|'.join(STAGES)})/[a-z0-9][a-z0-9_.-]*", run_id
+            ):  # not "..": a folder is named so
+                raise ValueError(
+                    f"'{run_id}' is no run: write stage/row with a stage of {', '.join(STAGES)} and a row that begins "
+                    "with a letter or a digit"
+                )
             for needed, _ in run.references().values():
                 if not any(fnmatchcase(other, needed) for other in before):
                     raise ValueError(f"'{run_id}' needs '{needed}', which does not stand before it")
+                if any(fnmatchcase(other, needed) for other in [*self.runs][len(before) :]):
+                    raise ValueError(f"'{run_id}' needs '{needed}', which names itself or a run behind it")
             before.append(run_id)
 
     def rivals(self, run_id) -> tuple[str, ...]:
@@ -169,7 +176,12 @@ def load(name_or_path) -> Profile:
         known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml")))
         raise ValueError(f"There is no profile '{name_or_path}': choose one of {known}, or name a YAML file.")
     try:
-        return Profile(name=path.stem, **yaml.safe_load(path.read_text(encoding="utf-8")))
+        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(fields, dict):
+            raise ValueError(f"{path} holds no profile: write fields such as title, description and runs.")
+        return Profile(name=path.stem, **fields)
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not written in UTF-8: save it so.") from None
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
     except (ValidationError, TypeError) as error:

@@ -6,6 +6,7 @@ papermill itself only warns of an unknown name and never looks at types.
 import ast
 import difflib
 import json
+import math
 from pathlib import Path
 from types import ModuleType
 
@@ -55,6 +56,8 @@ def check(values, types):
             TypeAdapter(kind).validate_python(value, strict=True)
         except ValidationError:
             raise ValueError(f"Parameter '{name}' must be {kind.__name__}, but it is {value!r}.") from None
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"Parameter '{name}' must be a finite number, but it is {value!r}.")
 
 
 def from_namespace(namespace):
