@@ -65,13 +65,14 @@ def differences(one, other):
 def test_two_devices_train_as_one_does(outcomes, kind):
     """Also interrupted after an epoch. Labelled pixels differ from device to device, so a mean of means would show.
 
-    In float64 (distributed_training.py); what is left is the loss's 1e-5 beside the number of pixels, halved.
+    In float64 (distributed_training.py); what is left is the loss's 1e-5 beside the number of pixels, halved, and on
+    JAX what it computes in float32 (3e-6 seen). A mean of means differs by 0.8, unsynchronised batch norms by 0.7.
     """
     if kind not in outcomes:
         pytest.skip(NO_JAX)
     one, both = outcomes["jax" if kind == "jax-hosts" else kind]["one"], outcomes[kind]["all"]
     assert (int(one["devices"]), int(both["devices"])) == (1, 2)
-    assert max(differences(one, both).values()) < 1e-6, differences(one, both)
+    assert max(differences(one, both).values()) < 1e-5, differences(one, both)
     assert np.ptp(one["loss"]) > 0.05  # it learns something
 
 
