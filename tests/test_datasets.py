@@ -254,7 +254,8 @@ def test_the_command_counts_or_lists_and_exits_with_1(own_folder, cityscapes, mo
     assert (status, out.splitlines()) == (0, ["train: 2 images", "val: 1 image"])
     status, out, _ = mosaic("data", "verify", "cityscapes", "--root", cityscapes, "--split", "val", "--json")
     found = json.loads(out)
-    assert status == 0 and found["pictures"] == {"val": 1} and "road" in found["unseen"]["val"]
+    assert status == 1 and "500" in found["problems"][0], "the split as published has 500 images"
+    assert found["pictures"] == {"val": 1} and "road" in found["unseen"]["val"]
     expected = spoil(own_folder)
     status, out, _ = mosaic("data", "verify", "folder", "--root", own_folder)
     assert status == 1 and len(out.splitlines()) == len(expected) + 1

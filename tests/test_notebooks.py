@@ -43,6 +43,13 @@ PROFILE = """
         description: x
         parameters:
           {weights: "run:train/tiny/weights", dataset: minicity-64x128, data_root: ROOT, shown: 1}
+      heads/tiny:
+        notebook: notebooks/25_heads.ipynb
+        description: x
+        parameters:
+          {model: mnmh480-mosaic-bins1.4, weights: "run:train/tiny/weights", dataset: minicity-64x128, data_root: ROOT,
+           split: val, train_splits: train, epochs: 1, views: 2, seeds: "0"}
+      claims/claims: {notebook: notebooks/claims.ipynb, description: x}
       export/tiny:
         notebook: notebooks/40_export.ipynb
         description: x

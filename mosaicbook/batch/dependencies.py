@@ -257,7 +257,7 @@ def _parts(run_id, names):
     folder = ROOT / "mosaiclib" / "models"
     if run_id == "tables/table_1":  # the backbone alone
         return [folder / "backbones" / "mnmh.py"]
-    if not names:
+    if not names or run_id.startswith("tables/"):  # a table's claims count the costs of other tables' networks, too
         return [path for part in ("backbones", "heads", "baselines") for path in (folder / part).glob("*.py")]
     return [path for name in names for path in parts_of(catalogue.get(name))]
 
