@@ -21,10 +21,7 @@ BACKBONE = ("backbone", "endpoint_filters", "first_dilated_block", "normalisatio
 def spec_on(model, weights):
     """The spec of `model`'s head on the backbone of a weights folder; its name begins as the backbone's network."""
     spec, card = catalogue.get(model), models.load_card(weights)
-    parts = {
-        name: getattr(card.spec, name)
-        for name in ("backbone", "endpoint_filters", "first_dilated_block", "normalisation", "padding")
-    }
+    parts = {name: getattr(card.spec, name) for name in BACKBONE}
     return replace(spec, name=f"{card.spec.name.partition('-')[0]}-{spec.name.partition('-')[2]}", **parts)
 
 

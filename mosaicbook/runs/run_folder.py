@@ -5,12 +5,11 @@ A partial folder is whole once it holds run.json. A failed one takes in what an 
 """
 
 import os
-import shutil
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-from mosaicbook.runs.run import read_json
+from mosaicbook.runs.run import discard, read_json
 
 KEPT = "finished-before"  # in a failed run's folder
 
@@ -32,11 +31,11 @@ def put_in_place(partial, final):
         finished = next((folder for folder in (final, final / KEPT) if _is_done(folder)), None)
         if finished:
             os.rename(finished, partial / KEPT)
-    _remove(before)
+    discard(before)
     if os.path.lexists(final):
         os.rename(final, before)
     os.rename(partial, final)
-    _remove(before)
+    discard(before)
 
 
 def recover(final):
@@ -49,10 +48,10 @@ def recover(final):
         if (partial / "run.json").is_file():
             put_in_place(partial, final)
         else:
-            _remove(partial)
+            discard(partial)
     if os.path.lexists(before) and not os.path.lexists(final):
         os.rename(before, final)
-    _remove(before)
+    discard(before)
 
 
 @contextmanager
@@ -79,10 +78,3 @@ def _is_done(folder):
 
 def _before(final):
     return final.with_name(f".{final.name}.before")
-
-
-def _remove(path):
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
