@@ -17,6 +17,7 @@ import yaml
 from mosaicbook import paper, runs
 from mosaicbook.batch import dependencies, execution, profiles, scheduler, waiting
 from mosaicbook.runs.provenance import ROOT
+from mosaiclib import models
 from mosaiclib.models import catalogue
 
 DECODER = "mosaiclib/models/heads/mosaic.py"
@@ -90,6 +91,7 @@ def test_no_module_whose_code_runs_is_missing(run_id, tmp_path, monkeypatch):
     monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path))
     monkeypatch.setenv("MOSAIC_RUN_FOLDER", str(tmp_path / "run"))
     monkeypatch.setenv("MOSAIC_RUN_SCRATCH", str(tmp_path / "scratch"))
+    models.cost.cache_clear()  # what another test had counted would not be counted again
     plan = profiles.load("quick")
     allowed = set(dependencies.sources(plan, run_id))
     declared = dependencies.BOOKKEEPING + dependencies.NAMES + dependencies.LOOKS

@@ -17,13 +17,14 @@ class Planned:
 
 
 def trainings(profile, run_ids) -> dict[str, Planned]:
-    """{run id: what is known of it} of the trainings among `run_ids`; builds each (network, crop, classes) once."""
-    built = {}
-    return {run_id: _planned(profile.runs[run_id], built) for run_id in run_ids if run_id.startswith("train/")}
+    """{run id: what is known of it} of the trainings among `run_ids`, whose networks are built at their crops."""
+    return {run_id: _planned(profile.runs[run_id]) for run_id in run_ids if run_id.startswith("train/")}
 
 
-def _planned(plan, built):
+def _planned(plan):
+    from mosaiclib import models
     from mosaiclib.data import datasets, fetch
+    from mosaiclib.models import catalogue
     from mosaiclib.training import recipes
 
     values = plan.all_parameters
@@ -34,26 +35,11 @@ def _planned(plan, built):
         classes, images = len(data.classes), data.published.get("train", 0) or len(data.split("train"))
     except (ValueError, fetch.NotAvailable):
         return Planned()  # a data set of one's own that is not here: the run waits for it
-    key = values["model"], crop, classes
-    if key not in built:
-        built[key] = _built(*key)
-    problem, macs = built[key]
-    return Planned(problem, PASSES * macs * images * (values["epochs"] or named.epochs))
-
-
-def _built(model, crop, classes):
-    """(why a network cannot be built at a crop, or "", its conv MACs for one image)."""
-    import keras
-
-    from mosaiclib import models
-    from mosaiclib.models import catalogue
-
     try:
-        return "", models.cost(catalogue.get(model), crop, classes).conv_macs
+        macs = models.cost(catalogue.get(values["model"]), crop, classes).conv_macs
     except ValueError as error:
-        return str(error), 0
-    finally:
-        keras.utils.clear_session()
+        return Planned(str(error))
+    return Planned("", PASSES * macs * images * (values["epochs"] or named.epochs))
 
 
 def pace(profile, planned) -> tuple[float, str]:

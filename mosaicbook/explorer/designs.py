@@ -1,12 +1,8 @@
 """A design is a MOSAIC network as its knobs name it: what it costs, and which row of the paper it is nearest to."""
 
 import math
-from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-
-import keras
-from keras.src.backend.common import global_state
 
 from mosaicbook import paper
 from mosaicbook.show import figures
@@ -14,6 +10,7 @@ from mosaicbook.show.networks import graphs, layered
 from mosaiclib import models
 from mosaiclib.models import catalogue
 from mosaiclib.models.counting import Cost, cost_of, peak_activations
+from mosaiclib.models.graph import without_values
 from mosaiclib.models.spec import ModelSpec, MosaicHead, merges
 
 BACKBONES = {
@@ -154,7 +151,7 @@ class Built:
 @lru_cache(maxsize=256)
 def built(design) -> Built:
     """Builds a design, or finds it among those seen before. Raises ValueError in one sentence where it cannot be."""
-    with _without_values():
+    with without_values():
         network = models.build(design.spec, design.input_size, design.classes)
     graph = graphs.read(network, PARTS)
     drawn = {}
@@ -162,19 +159,6 @@ def built(design) -> Built:
         inside = graphs.within(graph, f"mosaic.{part}") if any(f"mosaic.{part}" in g for g in graph.groups) else None
         drawn[part] = figures.svg(layered.layered(inside, f"mosaic.{part}")) if inside else ""
     return Built(design, cost_of(network), peak_activations(network), drawn)
-
-
-@contextmanager
-def _without_values():
-    """A network built inside has weights of a shape but without values, which takes less than half the time.
-
-    Keras remembers such weights for this thread and would fill them at its next chance: these it shall forget.
-    """
-    try:
-        with keras.StatelessScope(initialize_variables=False):
-            yield
-    finally:
-        global_state.set_global_attribute("uninitialized_variables", [])
 
 
 # === The paper ===

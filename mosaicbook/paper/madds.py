@@ -1,6 +1,5 @@
 """What every network costs, beside what the paper prints."""
 
-from functools import cache
 from math import prod
 
 from keras.layers import BatchNormalization, Conv2DTranspose
@@ -11,8 +10,6 @@ from mosaiclib.models import catalogue
 
 BILLION = 1e9
 PAPER_SIZE, PAPER_CLASSES = (1024, 2048), 19  # where a network stands in no table
-
-_cost = cache(models.cost)  # a network stands in several tables
 
 
 def rows(table=None) -> list[dict]:
@@ -77,7 +74,7 @@ def _network(name, places):
     records = places.get(name, [])
     sized_as = records or places.get(name.removesuffix("-released").removesuffix("-garden"), [])
     size, classes = (sized_as[0].input_size, sized_as[0].classes) if sized_as else (PAPER_SIZE, PAPER_CLASSES)
-    found = _cost(catalogue.get(name), size, classes)
+    found = models.cost(catalogue.get(name), size, classes)
     return {
         "name": name,
         "tables": sorted({record.table for record in records}),
@@ -90,7 +87,7 @@ def _network(name, places):
 
 
 def _cost_at(record, name):
-    return _cost(catalogue.get(name), record.madds_size, record.madds_classes, record.madds_output)
+    return models.cost(catalogue.get(name), record.madds_size, record.madds_classes, record.madds_output)
 
 
 def _with_biases_and_norms(cost):

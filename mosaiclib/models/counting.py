@@ -13,12 +13,13 @@ Two conventions:
 import math
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache
 
 import keras
 from keras import layers
 
 from mosaiclib.models.building import build
-from mosaiclib.models.graph import calls
+from mosaiclib.models.graph import calls, without_values
 
 SOFTMAX_MADDS = 32
 CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.Conv2DTranspose)
@@ -60,9 +61,12 @@ class Cost:
         return {stage: _total(group) for stage, group in groups.items()}
 
 
+@cache  # the tables, the claims and a plan ask for the same networks
 def cost(spec, input_size, classes, output="logits") -> Cost:
     """The cost of the network of `spec` on pictures of `input_size` (height, width); arguments as in `build`."""
-    return cost_of(build(spec, input_size, classes, output))
+    with without_values():
+        network = build(spec, input_size, classes, output)
+    return cost_of(network)
 
 
 def cost_of(model) -> Cost:

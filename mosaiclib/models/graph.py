@@ -1,11 +1,26 @@
-"""Rebuilds a functional Keras network call by call, with some of its calls replaced."""
+"""The graph of a functional Keras network: its calls, the same with some replaced, and networks without weights."""
 
 from collections import defaultdict
+from contextlib import contextmanager
 
 import keras
 from keras import layers, tree
+from keras.src.backend.common import global_state
 
 FOLDED_INTO = (layers.Conv2D, layers.DepthwiseConv2D)
+
+
+@contextmanager
+def without_values():
+    """A network built inside has weights of a shape but without values, which takes less than half the time.
+
+    Keras remembers such weights for this thread and would fill them at its next chance: these it shall forget.
+    """
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield
+    finally:
+        global_state.set_global_attribute("uninitialized_variables", [])
 
 
 def rebuild(network, replace):

@@ -58,4 +58,5 @@ def dataset(name, root) -> Dataset:
         synthetic=True,
         shareable=True,
         licence="drawn by this library (Apache-2.0)",
+        published=COUNTS,
     )
