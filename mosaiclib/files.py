@@ -1,7 +1,8 @@
-"""A file is there whole or not at all, whatever happens while it is written."""
+"""Files and folders that are there whole or not at all, and what the operating system says as a sentence."""
 
 import os
 import re
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -25,12 +26,32 @@ def replacing(path):
         partial.unlink(missing_ok=True)
 
 
+@contextmanager
+def replacing_folder(path, first_stays=False):
+    """The same of a folder: gives a new, empty one beside `path`, which takes its place at the end of the block.
+
+    first_stays: where another process has made `path` in the meantime, that one stays, since others may read it.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{uuid4().hex[:8]}.partial")
+    before = partial.with_suffix(".before")
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        if first_stays and path.is_dir():
+            return
+        if path.exists():
+            path.rename(before)
+        partial.rename(path)
+    finally:
+        if before.exists() and not path.exists():
+            before.rename(path)
+        for left in (partial, before):
+            shutil.rmtree(left, ignore_errors=True)
+
+
 _ERROR = re.compile(r"\[Errno \d+\] ([^:']+)(?:: '([^']+)')?(?: -> '[^']+')?")
-
-
 _NO_ACCESS = "may not be read or written: ask for access, or name another folder (MOSAIC_REPORTS, MOSAIC_DATA)"
-
-
 _SENTENCES = {
     "Permission denied": _NO_ACCESS,
     "Read-only file system": _NO_ACCESS,

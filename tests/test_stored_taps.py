@@ -137,7 +137,7 @@ def test_taps_are_stored_once_and_anew_where_weights_or_backbone_or_images_are_o
 def test_what_a_killed_run_left_is_removed_and_a_failing_one_leaves_nothing(tmp_path, released):
     weights = released(MDL)
     first = stored_in(tmp_path, weights)
-    shutil.move(first.folder, left := first.folder.with_name(f"{first.folder.name}.0123.partial"))
+    shutil.move(first.folder, left := first.folder.with_name(f".{first.folder.name}.0123.partial"))
     again = stored_in(tmp_path, weights)
     assert again.folder == first.folder and not left.exists()
     wrong = [*pairs(2), *pairs(1, (32, 96))]

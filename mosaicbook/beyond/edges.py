@@ -8,6 +8,7 @@ from mosaicbook import paper
 from mosaicbook.paper import claims, relations, statements
 from mosaicbook.show import figures, tables
 from mosaiclib import evaluation
+from mosaiclib.data import images
 from mosaiclib.evaluation import boundary, intervals
 from mosaiclib.evaluation.verdict import FEWEST_SEEDS
 from mosaiclib.models import catalogue
@@ -33,7 +34,7 @@ def score(classes_of, dataset, samples, ratios, rule) -> dict:
 
 def differing(label, classes) -> float:
     """The share of the scored pixels of one picture that are found as another class."""
-    scored = label != evaluation.IGNORE
+    scored = label != images.IGNORE
     return float((classes != label)[scored].mean()) if scored.any() else 0.0
 
 

@@ -15,11 +15,11 @@ from PIL import Image
 
 from mosaicbook.show.links import run_link
 from mosaicbook.show.tables import measured_table, table
+from mosaiclib.data.images import IGNORE
 
 __all__ = ["error_map", "figure", "from_svg", "gallery", "label_map", "legend", "measured_table", "overlay",
            "photograph", "run_link", "save", "style", "svg", "table"]  # fmt: skip
 
-IGNORE = 255
 IGNORED_COLOUR = (0, 0, 0)
 CORRECT, WRONG = (222, 226, 230), (213, 94, 0)
 

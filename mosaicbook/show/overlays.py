@@ -13,13 +13,13 @@ def overlay(image, label, palette, opacity=0.55):
     """The picture with its class colours over it: uint8 [H, W, 3]. Pixels of 255 stay as they are."""
     coloured = images.colour(label, palette)
     mixed = cv2.addWeighted(image, 1 - opacity, coloured, opacity, 0)
-    mixed[label == 255] = image[label == 255]
+    mixed[label == images.IGNORE] = image[label == images.IGNORE]
     return mixed
 
 
 def shares(label, classes, least=0.005):
     """[(class id, share of pixels)] of the classes that cover at least `least`, largest first."""
-    counts = np.bincount(label[label != 255].ravel(), minlength=len(classes)) / label.size
+    counts = np.bincount(label[label != images.IGNORE].ravel(), minlength=len(classes)) / label.size
     return [(int(i), float(counts[i])) for i in np.argsort(-counts) if counts[i] >= least]
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from mosaiclib.data.images import IGNORE
+
 LUMA = np.array([0.299, 0.587, 0.114])  # weights of R, G and B in a grey value (ITU-R BT.601)
 GREY = (128, 128, 128)  # 0 after scaling to [-1, 1]
-IGNORE = 255
 
 
 @dataclass(frozen=True)

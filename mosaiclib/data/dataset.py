@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from mosaiclib.data import guard, images, listing
+from mosaiclib.data.images import IGNORE
 
-IGNORE = 255
 FINGERPRINT_BYTES = 1 << 29
 
 

@@ -7,8 +7,6 @@ import numpy as np
 
 from mosaiclib.data import images
 
-_IGNORE = 255
-
 
 def check(dataset, train_splits, validates):
     """Raises ValueError in one sentence where a training on `dataset` could not end well.
@@ -46,17 +44,17 @@ def faults(dataset, present):
     if not _is_own(dataset) or not present:
         return []
     seen = {dataset.to_train_id[i] for i in present}
-    if not seen - {_IGNORE, -1}:
+    if not seen - {images.IGNORE, -1}:
         return [
             f"Every pixel of the training label maps in {dataset.root} is ignored (id {_listed(present)}): draw "
             "the ids of classes.yaml, which count from 0."
         ]
-    if present == {0, _IGNORE}:
+    if present == {0, images.IGNORE}:
         return [
             f"The training label maps in {dataset.root} hold only 0 and 255, and 255 is ignored: draw the object as 1, "
             f"as {way_out(dataset)} does."
         ]
-    ignored = {i for i, train_id in enumerate(dataset.to_train_id) if train_id == _IGNORE}
+    ignored = {i for i, train_id in enumerate(dataset.to_train_id) if train_id == images.IGNORE}
     missing = [f"'{name}' (id {i})" for i, name in enumerate(dataset.classes) if i not in seen | ignored]
     if not missing:
         return []

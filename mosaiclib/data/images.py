@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 from mosaiclib.data import png
 from mosaiclib.files import replacing
 
+IGNORE = 255  # the id of pixels that do not count, in every label map
 MAXIMUM_PIXELS = 100_000_000
 FORMATS = ("JPEG", "PNG")
 IMPORTED_FORMATS = (*FORMATS, "TIFF", "BMP", "WEBP")  # what `mosaic data import` reads and rewrites as PNG

@@ -12,6 +12,8 @@ import math
 import cv2
 import numpy as np
 
+from mosaiclib.data.images import IGNORE
+
 RATIO = 0.02
 _OUTSIDE = 254  # a class of its own around the picture: its edge counts as a contour, as in the paper's code
 
@@ -51,8 +53,8 @@ class BoundaryCounts:
         if truth.shape != prediction.shape:
             raise ValueError(f"Truth is {truth.shape} and prediction {prediction.shape}: they must be of one size.")
         d, classes = distance(truth.shape, self.dilation_ratio), len(self.union)
-        prediction = np.where(truth == 255, 255, prediction).astype(np.uint8)
-        edges, found = band(truth, d) & (truth != 255), band(prediction, d) & (truth != 255)
+        prediction = np.where(truth == IGNORE, IGNORE, prediction).astype(np.uint8)
+        edges, found = band(truth, d) & (truth != IGNORE), band(prediction, d) & (truth != IGNORE)
         both = edges & found & (truth == prediction)
         common = np.bincount(truth[both], minlength=classes)
         self.intersection += common

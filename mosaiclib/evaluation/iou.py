@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-IGNORE = 255
+from mosaiclib.data.images import IGNORE
+
 _CHUNK = 1 << 24  # calcHist answers in float32, which counts exactly to here
 
 

@@ -7,15 +7,13 @@ head or other classes can take what fits. Nothing is unpickled and no code is lo
 
 import hashlib
 import json
-import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from uuid import uuid4
 
 import h5py
 import numpy as np
 
-from mosaiclib.files import replacing
+from mosaiclib import files
 from mosaiclib.models.building import build
 from mosaiclib.models.spec import ModelSpec
 
@@ -38,7 +36,7 @@ class Card:
 
 def write_arrays(path, arrays):
     """Writes {name: array} to an HDF5 file, complete or not at all. Raises OSError that names it and says why not."""
-    with replacing(path) as partial:
+    with files.replacing(path) as partial:
         try:
             with h5py.File(partial, "w") as file:
                 for name, array in arrays.items():
@@ -79,22 +77,10 @@ def save(model, folder, card):
 
 def save_arrays(arrays, folder, card):
     """The same of arrays by the paths of their variables."""
-    folder = Path(folder)
-    partial = folder.with_name(f"{folder.name}.{uuid4().hex[:8]}.partial")
-    partial.mkdir(parents=True)
-    try:
+    with files.replacing_folder(folder) as partial:
         write_arrays(partial / WEIGHTS_FILE, arrays)
         text = json.dumps({**vars(card), "spec": card.spec.to_json()}, indent=2, ensure_ascii=False)
         (partial / CARD_FILE).write_text(text + "\n", encoding="utf-8")
-        if folder.exists():
-            folder.rename(partial / "replaced")
-        partial.rename(folder)
-        shutil.rmtree(folder / "replaced", ignore_errors=True)
-    except BaseException:
-        if (partial / "replaced").exists():
-            (partial / "replaced").rename(folder)
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 def load_card(folder):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from mosaiclib.data.augment import IGNORE
+from mosaiclib.data.images import IGNORE
 from mosaiclib.training import distribution
 
 

@@ -11,7 +11,6 @@ import shutil
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from uuid import uuid4
 
 import keras
 import numpy as np
@@ -19,6 +18,7 @@ import numpy as np
 from mosaiclib import models
 from mosaiclib.data.augment import Augmentation
 from mosaiclib.data.batches import scale_input
+from mosaiclib.files import replacing_folder
 from mosaiclib.models import blocks
 from mosaiclib.models.building import taps_of
 
@@ -95,7 +95,7 @@ def _alone(folder):
     folder.parent.mkdir(parents=True, exist_ok=True)
     with open(folder.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in folder.parent.glob(f"{folder.name}.*.partial"):
+        for left in folder.parent.glob(f".{folder.name}.*.partial"):
             shutil.rmtree(left, ignore_errors=True)
         yield
 
@@ -112,9 +112,7 @@ def _write(weights, pairs, size, folder, key, strides, tell):
             f"Stored taps need {needed / 1e9:.1f} GB, but {folder.parent} has {free / 1e9:.1f} GB free: store fewer "
             f"views, or name a folder on another disk (MOSAIC_DATA)."
         )
-    partial_ = folder.with_name(f"{folder.name}.{uuid4().hex[:8]}.partial")
-    partial_.mkdir()
-    try:
+    with replacing_folder(folder) as partial_:
         files = {s: np.lib.format.open_memmap(partial_ / f"stride{s}.npy", "w+", STORED, (len(pairs), *shape))
                  for s, shape in shapes.items()}  # fmt: skip
         labels = np.lib.format.open_memmap(partial_ / "labels.npy", "w+", np.uint8, (len(pairs), *size))
@@ -133,10 +131,6 @@ def _write(weights, pairs, size, folder, key, strides, tell):
         for array in (*files.values(), labels):
             array.flush()
         (partial_ / "about.json").write_text(json.dumps({"strides": list(strides), "key": key}), encoding="utf-8")
-        partial_.rename(folder)
-    except BaseException:
-        shutil.rmtree(partial_, ignore_errors=True)
-        raise
 
 
 def _of_size(pair, size, index):

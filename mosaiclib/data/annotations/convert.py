@@ -5,17 +5,18 @@ import shutil
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import yaml
 
+from mosaiclib import files
 from mosaiclib.data import images
 from mosaiclib.data.annotations import detect, page, splitting
 from mosaiclib.data.annotations.drawing import draw_all
-from mosaiclib.data.annotations.form import IGNORE, printable
+from mosaiclib.data.annotations.form import printable
 from mosaiclib.data.annotations.source import split_lists
 from mosaiclib.data.dataset import spread_palette
+from mosaiclib.data.images import IGNORE
 
 EXIF = ("stored", "upright")
 _EXAMPLES = 12
@@ -57,20 +58,15 @@ def convert(source_path, out, name=None, legend=None, images_folder=None, exif=N
         raise ValueError(f"{out} exists already: name a new folder, or remove it.")
     source, reading = detect.read(source_path, name, legend, images_folder)
     items = _usable(reading, source, keep_empty)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.{uuid4().hex[:8]}.partial")
-    try:
-        (partial / "drawn").mkdir(parents=True)
+    with files.replacing_folder(out) as partial:
+        (partial / "drawn").mkdir()
         drawn = draw_all(reading, items, partial / "drawn", exif, progress)
         # A page that is passed on says nothing of where the source lies on this machine.
         reading.left_out = [(what, why.replace(f"{source.root}/", "")) for what, why in reading.left_out]
         result = _write(reading, drawn, partial, out, copy)
         if out.exists():
-            out.rmdir()
-        partial.rename(out)
-        return result
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            out.rmdir()  # fails where it has been filled in the meantime
+    return result
 
 
 def _usable(reading, source, keep_empty):

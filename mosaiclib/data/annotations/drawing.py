@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from mosaiclib.data import images
-from mosaiclib.data.annotations.form import IGNORE, MALFORMED, Item
+from mosaiclib.data.annotations.form import MALFORMED, Item
+from mosaiclib.data.images import IGNORE
 
 _EXAMPLE_SIDE = 360  # pixels
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mosaiclib.data.images import MAXIMUM_PIXELS
+from mosaiclib.data.images import IGNORE, MAXIMUM_PIXELS
 
-IGNORE = 255
 BACKGROUND = "background"
 MALFORMED = (KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)  # of what JSON may hold
 _IGNORED_NAMES = {"__ignore__", "ignore", "ignored", "void", "unlabeled", "unlabelled"}

@@ -2,7 +2,8 @@
 
 from collections import Counter
 
-from mosaiclib.data.annotations.form import BACKGROUND, IGNORE, is_ignored
+from mosaiclib.data.annotations.form import BACKGROUND, is_ignored
+from mosaiclib.data.images import IGNORE
 
 _RARE = 0.01  # share of all pixels that blended colours may have
 

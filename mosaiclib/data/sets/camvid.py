@@ -5,14 +5,13 @@ Labels: 0 sky, 1 building, 2 pole, 3 road, 4 pavement, 5 tree, 6 sign symbol, 7 
 """
 
 import re
-import shutil
 import zipfile
 from functools import cache, partial
 from pathlib import Path
-from uuid import uuid4
 
 import pooch
 
+from mosaiclib import files
 from mosaiclib.data import fetch, listing
 from mosaiclib.data.dataset import Dataset, identity, no_labels
 
@@ -80,23 +79,19 @@ def _sha256(path):
 
 
 def _unpack(archive, folder):
-    """Unpacks only members of the expected form, beside `folder`, and renames at the end."""
-    partial = folder.with_name(f"{folder.name}.{uuid4().hex[:8]}.partial")
+    """Unpacks only members of the expected form, to the new `folder`."""
     try:
-        with zipfile.ZipFile(archive) as file:
+        with zipfile.ZipFile(archive) as file, files.replacing_folder(folder, first_stays=True) as partial:
             if sum(member.file_size for member in file.infolist()) > _MAXIMUM_BYTES:
                 raise ValueError(f"{archive} unpacks to more than 1 GiB: it is not the CamVid archive.")
             for member in file.namelist():
                 if not _MEMBER.fullmatch(member):
                     raise ValueError(f"{archive} holds '{member}', which the CamVid archive does not.")
             file.extractall(partial)
-        if not partial.is_dir():
-            raise ValueError(f"{archive} is empty: it is not the CamVid archive.")
-        partial.rename(folder)
+            if not any(partial.iterdir()):
+                raise ValueError(f"{archive} is empty: it is not the CamVid archive.")
     except zipfile.BadZipFile:
         raise ValueError(f"{archive} is not a readable zip archive.") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def dataset(name, root) -> Dataset:

@@ -8,7 +8,8 @@ Reports that show numbers from these scenes say that the data are synthetic.
 import cv2
 import numpy as np
 
-from mosaiclib.data.sets.minicity.canvas import CIRCLE, IGNORE, Canvas, pick
+from mosaiclib.data.images import IGNORE
+from mosaiclib.data.sets.minicity.canvas import CIRCLE, Canvas, pick
 from mosaiclib.data.sets.minicity.layout import Layout
 
 SKY = 10

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 
 NEAR = 1.5  # metres; nothing may be drawn nearer than this
-IGNORE = 255
 _ANGLES = np.linspace(0, 2 * np.pi, 11)[:-1]
 CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], -1)  # [10, 2], radius 1
 

@@ -1,11 +1,10 @@
 """Renders minicity to PNG files once, so that it is read like any other data set."""
 
 import re
-import shutil
 from functools import partial
 from pathlib import Path
-from uuid import uuid4
 
+from mosaiclib import files
 from mosaiclib.data import fetch, images
 from mosaiclib.data.dataset import Dataset, identity
 from mosaiclib.data.sets.cityscapes import CLASSES, PALETTE
@@ -30,18 +29,11 @@ def samples(size, root, split):
 def _render(folder, size, split):
     from mosaiclib.data.sets import minicity
 
-    partial = folder.with_name(f"{folder.name}.{uuid4().hex[:8]}.partial")
-    try:
+    with files.replacing_folder(folder, first_stays=True) as partial:
         for index in range(COUNTS[split]):
             image, label = minicity.scene(FIRST_SEED[split] + index, size)
             images.write_png(partial / f"{index:05d}_image.png", image)
             images.write_png(partial / f"{index:05d}_label.png", label)
-        partial.rename(folder)
-    except OSError:
-        if not folder.is_dir():  # another process may have finished the same work first
-            raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def dataset(name, root) -> Dataset:

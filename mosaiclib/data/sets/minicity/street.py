@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from mosaiclib.data.sets.minicity.canvas import CIRCLE, IGNORE, bar, panels, pick, upright
+from mosaiclib.data.images import IGNORE
+from mosaiclib.data.sets.minicity.canvas import CIRCLE, bar, panels, pick, upright
 
 BUILDING, WALL, FENCE, POLE, LIGHT, SIGN, VEGETATION = 2, 3, 4, 5, 6, 7, 8
 PLASTER = np.array(
