@@ -194,6 +194,12 @@ def test_table_7_shows_what_the_phone_measured_and_how_much_of_it_the_delegate_r
         ("FAKE1 unauthorized usb:1\n", None, "allow it on the phone's screen"),
         ("FAKE1 offline\n", None, "is offline: plug it in again"),
         ("FAKE1   no permissions (missing udev rules?); see [http://x] usb:1-1\n", None, "install udev rules for it"),
+        (
+            "FAKE1   no permissions (missing udev rules?); see [http://x] usb:1-1\n",
+            None,
+            "says: no permissions (m",
+        ),
+        ("FAKE1   detached usb:1-1\n", None, "in a state that is not known here. adb says: detached usb:1-1"),
         ("FAKE1   recovery usb:1-1\n", None, "FAKE1 is started in recovery, where nothing can be timed"),
         ("FAKE1   authorizing usb:1-1\n", None, "is asking whether to trust this computer"),
         ("FAKE1   bootloader\n", None, "is started in bootloader"),
@@ -211,6 +217,11 @@ def test_where_there_is_not_just_one_phone_it_says_what_to_do(devices, serial, r
     more = ("--serial", serial) if serial else ()
     status, out, err = mosaic("bench", files[0], "--android", "--tool", files[1], *more)
     assert status == 1 and reason in err and len(err.splitlines()) == 1 and not out
+
+
+def test_an_adb_that_fails_is_no_missing_phone(phone, files, mosaic):
+    (phone / "devices").unlink()
+    assert "adb devices failed: " in mosaic("bench", files[0], "--android", "--tool", files[1])[2]
 
 
 def test_the_command_names_what_it_needs(files, mosaic, monkeypatch, tmp_path):

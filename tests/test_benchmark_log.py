@@ -123,6 +123,21 @@ CREATED = "Created TensorFlow Lite XNNPACK delegate for CPU."
         ("GPU", (("WARN", "NNAPI acceleration is unsupported on this platform."), FULL.format("GPU")), "full"),
         ("GPU", (FULL.format("GPU"), ("ERROR", "Restored original execution plan after delegate application failure.")),
          "none"),
+        ("XNNPACK", (FULL.format("XNNPACK"), ("ERROR", "Cannot allow dynamic tensors due to previous delegation, "
+                     "resetting to original execution plan.")), "none"),
+        ("GPU", (PARTLY.format("GPU", 1), REPLACING.format(60, 100, "TfLiteGpuDelegateV2", 2),
+                 "Error in applying the default TensorFlow Lite delegate indexed at 0, and all previously applied "
+                 "delegates are reverted."), "none"),
+        (None, ("Successfully applied the default TensorFlow Lite delegate indexed at 0.",), "implicit"),
+        (None, ("XNNPACK delegate created.",), "implicit"),
+        ("NNAPI", (("WARN", "Couldn't load NNAPI support library from path: /x.so"),), "none"),
+        ("EXTERNAL", ("Unable to load external delegate from : /x.so (dlopen failed: library not found)",), "none"),
+        # LiteRT's own names.
+        ("GPU", (PARTLY.format("GPU", 2), REPLACING.format(96, 100, "LITERT_CL", 2)), "partial 96/100"),
+        ("GPU", (FULL.format("GPU"), REPLACING.format(100, 100, "LITERT_WEBGPU", 1)), "full"),
+        ("EXTERNAL", (PARTLY.format("EXTERNAL", 1), REPLACING.format(7, 9, "DispatchDelegate", 1),
+                      REPLACING.format(2, 2, "YNNPackDelegate", 1)), "partial 7/9"),
+        ("XNNPACK", (REPLACING.format(9, 9, "YNNPackDelegate", 1),), "unknown"),
         ("Hexagon", ("Created TensorFlow Lite delegate for Hexagon.",
                      "Hexagon delegate: 125 nodes delegated out of 125 nodes with 1 partitions.",
                      FULL.format("Hexagon")), "full"),
@@ -139,6 +154,17 @@ def test_a_hard_failure_after_all_nodes_were_delegated():
         ("ERROR", "Failed to apply Hexagon delegate."), ("ERROR", "Benchmarking failed."),
     ]))  # fmt: skip
     assert of_log(log, "Hexagon") == "failed" and log.failure == "Failed to apply Hexagon delegate."
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_what_the_phone_printed_is_in_the_reason(prefix):
+    why = "Could not find the specified NNAPI accelerator: google-edgetpu. Must be one of: {nnapi-reference}."
+    lines = [("ERROR", why), ("ERROR", "Restored original execution plan after delegate application failure."),
+             ("ERROR", "Failed to apply NNAPI delegate."), ("ERROR", "Benchmarking failed.")]  # fmt: skip
+    log = tool_log.parse(written(lines, prefix))
+    assert log.failure == f"Failed to apply NNAPI delegate. It printed: {why}"
+    log = tool_log.parse("sh: /data/local/tmp/x/0-benchmark_model: not found")
+    assert log.failure.endswith("without a result. It printed: sh: /data/local/tmp/x/0-benchmark_model: not found")
 
 
 def test_opencl_to_opengl_and_flags_that_the_tool_does_not_know():

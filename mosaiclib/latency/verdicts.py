@@ -11,6 +11,8 @@ unknown      there is one, and nothing says what ran it
 import re
 
 XNNPACK, GPU = "XNNPACK", "GPU"
+# LiteRT's own GPU delegates are called by their interface (ml_drift_delegate/delegate/*.cc).
+_ALIASES = {GPU: r"gpu|litert_(?:cl|opengl|vulkan|webgpu|metal)\b"}
 
 
 def of_counts(asked, ops, delegated):
@@ -65,7 +67,7 @@ def counted(log, asked):
 
 
 def _same(name, asked):
-    """Whether two names are of one delegate: `TfLiteGpuDelegateV2` is GPU; EXTERNAL may be any but XNNPACK."""
+    """Whether two names are of one delegate: `TfLiteGpuDelegateV2` is GPU; EXTERNAL may be any but the CPU's own."""
     if asked == "EXTERNAL":
-        return not re.search(XNNPACK, name, re.IGNORECASE)
-    return asked.lower() in name.lower()
+        return not re.search("[XY]NNPACK", name, re.IGNORECASE)
+    return bool(re.search(_ALIASES.get(asked, re.escape(asked)), name, re.IGNORECASE))

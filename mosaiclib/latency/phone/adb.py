@@ -79,9 +79,13 @@ _STATES = {
 
 def find_phone(serial=None) -> Phone:
     """The phone to measure. Raises ValueError that says what to do where there is not just one."""
-    lines = _adb("devices", "-l").stdout.splitlines()
-    matches = filter(None, (re.match(rf"(\S.*?)\s+({'|'.join(_STATES)})\b", line) for line in lines))
-    found = {match[1]: match[2] for match in matches}
+    done = _adb("devices", "-l")
+    if done.returncode:
+        raise ValueError(f"adb devices failed: {' '.join((done.stderr or done.stdout).split())}.")
+    lines = [line for line in done.stdout.splitlines() if not re.match(r"\s*$|\* |List of devices", line)]
+    states = re.compile(rf"(?P<serial>\S.*?)\s+(?P<words>(?P<state>{'|'.join(_STATES)})\b.*)")
+    matches = [states.match(line) or re.match(r"(?P<serial>\S+)\s+(?P<words>(?P<state>.+))", line) for line in lines]
+    found = {match["serial"]: (match["state"], match["words"].strip()) for match in matches if match}
     if serial and serial not in found:
         raise ValueError(f"There is no phone {serial}: adb sees {', '.join(found) or 'none'}.")
     if not found:
@@ -89,8 +93,9 @@ def find_phone(serial=None) -> Phone:
     if not serial and len(found) > 1:
         raise ValueError(f"There are several phones: choose one of {', '.join(found)} with --serial.")
     serial = serial or next(iter(found))
-    if what_to_do := _STATES[found[serial]]:
-        raise ValueError(f"The phone {serial} {what_to_do}.")
+    state, words = found[serial]
+    if what_to_do := _STATES.get(state, "is in a state that is not known here"):
+        raise ValueError(f"The phone {serial} {what_to_do}. adb says: {words}")
     return Phone(serial)
 
 

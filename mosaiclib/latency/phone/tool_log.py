@@ -74,13 +74,15 @@ class Log:
 
 def parse(text) -> Log:
     """Reads the merged output of one run, plain or as logcat shows it."""
-    log, series = Log(), []
+    log, series, complaint = Log(), [], ""
     for line in text.splitlines():
         said = _PREFIX.sub("", line).strip()
         for pattern, take in _GRAMMAR:
             if match := pattern.search(said):
                 take(log, series, match)
                 break
+        else:
+            complaint = said if _COMPLAINT.search(line) else complaint
     if series:
         log.warmup = series[0]
     if len(series) > 1:
@@ -91,6 +93,8 @@ def parse(text) -> Log:
         log.failure = "The benchmark tool knows other flags: it is not TFLite's benchmark_model (see --tool download)."
     elif log.failure is None and (log.inference is None or log.inference.mean_ms is None):
         log.failure = "The benchmark tool ended without a result."
+    if log.failure and complaint:
+        log.failure += f" It printed: {complaint}"
     return log
 
 
@@ -103,6 +107,13 @@ _PREFIX = re.compile(
     r"(?:\d+\s+\d+\s+[VDIWEFA]\s+\S+\s*:\s|[VDIWEFA]/[^(:]+(?:\(\s*\d+\))?:\s)?"  # process, severity and tag
     r"(?:(?:INFO|VERBOSE|WARN|WARNING|ERROR|FATAL): )?"
     r"(?:\[[\w./]+:\d+\] |[IWEF]\d{4} \S+ +\d+ [\w./]+:\d+\] )?"
+)
+# An error by its severity, or in the words of runtimes and delegates that print none.
+_COMPLAINT = re.compile(
+    r"\b(?:ERROR|FATAL)\b|\b[EF](?:/| )\s*tflite\b"
+    r"|NN API returned error|Could not find the specified NNAPI accelerator|NNAPI delegate requested but"
+    r"|TfLiteGpuDelegate \w+: |Unable to load external delegate|only supports static-sized|Hint fully delegated"
+    r"|[Ii]ncompatible versions between interface library|\bnot found\b|[Pp]ermission denied|No such file"
 )
 
 
@@ -150,7 +161,9 @@ def _claimed(log, series, match):
 
 def _not_created(log, series, match):
     """The tool goes on without the delegate and exits with 0."""
-    log.lacking.append(match["name"] or match["other"])
+    known = {"nnapi_library": "NNAPI", "external_library": "EXTERNAL", "hexagon": "Hexagon"}
+    named = match.groupdict()
+    log.lacking.append(next(known.get(group, value) for group, value in named.items() if value))
 
 
 def _split(log, series, match):
@@ -191,11 +204,17 @@ _GRAMMAR = [(re.compile(pattern.replace("NUMBER", _NUMBER)), take) for pattern, 
      lambda log, series, match: setattr(log, "gpu_split", (0, int(match[1])))),
     (r"Created TensorFlow Lite (?:(\S+) delegate|delegate for ([^.]+))",
      lambda log, series, match: log.created.append(match[1] or match[2])),
+    (r"^(\S+) delegate created\.|^Successfully applied the (default) TensorFlow Lite delegate",
+     lambda log, series, match: log.created.append(match[1] or match[2])),
     (r"Initialized (OpenCL|OpenGL)-based API", lambda log, series, match: setattr(log, "backend", match[1])),
     (r"Falling back to (OpenGL)", lambda log, series, match: setattr(log, "backend", match[1])),
-    (r"^Restored original execution plan after delegate application failure",
+    # The runtime takes every delegate back, the one that was asked for, too.
+    (r"^Restored original execution plan after delegate application failure"
+     r"|resetting to original execution plan|all previously applied delegates are reverted",
      lambda log, series, match: setattr(log, "taken_back", True)),
-    (r"^Could not create (?P<name>.+?) delegate|^(?P<other>\S+) acceleration is unsupported on this platform",
+    (r"^Could not create (?P<name>.+?) delegate|^(?P<other>\S+) acceleration is unsupported on this platform"
+     r"|^(?P<nnapi_library>Couldn't load NNAPI support library)"
+     r"|^(?P<external_library>Unable to load external delegate)|^(?P<hexagon>Hexagon Delegate is not supported)",
      _not_created),
     (r"^Unconsumed cmdline flags: (.+)", lambda log, series, match: log.unknown_flags.extend(match[1].split())),
     (r"^Model initialization: (?P<value>NUMBER) ms", _set("init_ms")),
