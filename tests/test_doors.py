@@ -150,6 +150,17 @@ def test_a_terminal_without_the_letters_shows_the_rest(tmp_path):
     assert done.returncode == 0 and done.stdout.split() == ["Stra?e", "?", "ok"]
 
 
+def test_a_path_that_begins_with_a_tilde_is_in_the_home(tmp_path, monkeypatch, mosaic):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for words in (("camvid", "--root", "~/x"), ("folder", "--root=~/x"), ("cityscapes", "--root", "~/x")):
+        status, out, err = mosaic("data", "verify", *words)
+        assert status == 1 and f"{tmp_path}/x" in out + err and "~" not in out + err
+    assert f"{tmp_path}/W is not a weights folder" in mosaic("evaluate", "--dataset=minicity", "--weights=~/W")[2]
+    namespace = {"__annotations__": {"weights": str, "model": str}, "weights": "~/W", "model": "a~b"}
+    runs.start("train", namespace)
+    assert (namespace["weights"], namespace["model"]) == (f"{tmp_path}/W", "a~b")
+
+
 def test_an_empty_zip_is_not_camvid(tmp_path, monkeypatch):
     monkeypatch.setenv("MOSAIC_DATA", str(tmp_path / "data"))
     (tmp_path / "data").mkdir()

@@ -550,15 +550,20 @@ def test_what_training_validates_is_what_an_evaluation_of_its_weights_gives(prec
     assert abs(validation().miou - score.miou) > 1e-3, "the weights are those of now"
 
 
-def test_images_of_many_sizes_keep_a_few_networks(tiny_dataset):
+def test_images_of_many_sizes_keep_a_few_networks_and_small_ones_are_enlarged(tiny_dataset, capsys):
     validation = training.loop.Validation(mosaic((48, 64), 4), tiny_dataset, spec=SPEC)
-    images = [(np.zeros((side, 80, 3), np.uint8), np.zeros((side, 80), np.uint8)) for side in (64, 65, 66, 67, 65)]
+    images = [(np.zeros((side, 80, 3), np.uint8), np.zeros((side, 80), np.uint8)) for side in (64, 65, 16, 67, 16)]
     with_sizes = replace(tiny_dataset, list_split=lambda _: [])
     object.__setattr__(with_sizes, "split", lambda _: range(len(images)))
     object.__setattr__(with_sizes, "read", images.__getitem__)
     validation.dataset = with_sizes
     assert validation().n_images == 5
-    assert list(validation.networks) == [(64, 80), (65, 80), (66, 80)]
+    assert {size: network is not None for size, network in validation.networks.items()} == {
+        (64, 80): True,
+        (65, 80): True,
+        (16, 80): False,
+    }
+    assert capsys.readouterr().out.count("Images of 80x16 are validated resized to the crop. A pyramid level of") == 1
 
 
 def test_ade20k_is_validated_by_mlperfs_protocol():

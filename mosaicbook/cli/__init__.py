@@ -1,6 +1,7 @@
 """The `mosaic` command. Each module beside this one adds a few verbs to `app`."""
 
 import os
+import re
 import sys
 
 # Set before TensorFlow is imported by any verb: a user need not see its start-up log.
@@ -35,8 +36,10 @@ def main():
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without the letters of a name still shows the rest
+    # A shell expands ~ in a word of its own only, and not in --root=~/photos.
+    arguments = [re.sub(r"(^|=)~(?=/|$)", lambda found: found[1] + os.path.expanduser("~"), a) for a in sys.argv[1:]]
     try:
-        app()
+        app(arguments)
     except ModuleNotFoundError as error:
         if error.name not in ("fcntl", "resource", "termios"):
             raise

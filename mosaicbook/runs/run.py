@@ -54,9 +54,13 @@ def start(stage, namespace) -> Run:
     """Checks the parameters in a notebook's globals and opens its run.
 
     Started by `mosaic run`, the run's folder is given; by hand it is reports/by-hand/<stage>, with a scratch folder
-    for every choice of parameters. Raises ValueError for an unknown or mistyped parameter.
+    for every choice of parameters. A path that begins with ~ is expanded in the notebook's globals. Raises ValueError
+    for an unknown or mistyped parameter.
     """
     values = parameters.from_namespace(namespace)
+    for name, value in values.items():
+        if isinstance(value, str) and value.startswith("~/"):
+            namespace[name] = values[name] = os.path.expanduser(value)
     if "MOSAIC_RUN_FOLDER" in os.environ:
         return Run(stage, os.environ["MOSAIC_RUN_FOLDER"], os.environ["MOSAIC_RUN_SCRATCH"], by_hand=False)
     folder = reports_folder() / "by-hand" / stage

@@ -29,7 +29,7 @@ def get(name, root=None) -> Dataset:
         near = difflib.get_close_matches(name, SETS, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise ValueError(f"There is no data set called '{name}'.{hint} There are: {', '.join(SETS)}.")
-    return SETS["minicity" if drawn else name].dataset(name, Path(root) if root else None)
+    return SETS["minicity" if drawn else name].dataset(name, Path(root).expanduser() if root else None)
 
 
 def palette_of(name, count):

@@ -29,7 +29,7 @@ def contents(folder):
 
 def required(root, parts, how) -> Path:
     """`root` as a path. Raises `fetch.NotAvailable`, ending with `how`, where it lacks one of the folders `parts`."""
-    root = Path(root).expanduser()
+    root = Path(root)
     present = [path.name for path in folders(root)]
     for part in parts:
         if part not in present:

@@ -18,8 +18,8 @@ class Validation:
     """The `evaluation.Score` of a training network on a split, as notebook 30 would find it with the weights of now.
 
     For each size of image, SIZES at most, a network of `spec` in float32 is built once and takes over the weights.
-    Without a spec, and for images of further sizes, an image is resized to the network's own input size and its logits
-    back: faster, and a little worse.
+    Without a spec, for images of further sizes, and for images too small for the network, which is printed, an image is
+    resized to the network's own input size and its logits back: faster, and a little worse.
     """
 
     def __init__(self, model, dataset, split="val", spec=None):
@@ -34,15 +34,22 @@ class Validation:
         def classes_of(image):
             size = image.shape[:2]
             if self.spec and size not in self.networks and len(self.networks) < SIZES:
-                with _float32():
-                    self.networks[size] = build(self.spec, size, len(self.dataset.classes), "classes")
+                self.networks[size] = self._built(size)
                 _take_over(self.networks[size], trained)
-            if size in self.networks:
+            if self.networks.get(size):
                 return distribution.predict(self.networks[size], scale_input(image)[None])[0]
             return self._resized(image)
 
         matrix = evaluation.evaluate(classes_of, self.dataset, self.split)
         return evaluation.score(matrix, self.dataset.rule)
+
+    def _built(self, size):
+        """The network for images of a size, or None where they are too small for it."""
+        try:
+            with _float32():
+                return build(self.spec, size, len(self.dataset.classes), "classes")
+        except ValueError as error:
+            print(f"Images of {size[1]}x{size[0]} are validated resized to the crop. {error}")
 
     def _resized(self, image):
         height, width = self.model.input_shape[1:3]
@@ -52,7 +59,7 @@ class Validation:
 
 
 def _take_over(network, trained):
-    for variable in network.weights:
+    for variable in network.weights if network else ():
         variable.assign(trained[variable.path])
 
 

@@ -71,7 +71,7 @@ def read_classes(root) -> Classes:
 
 def splits(root):
     """The names of the splits: train, val and test first. Raises ValueError where files lie beside split folders."""
-    root = Path(root).expanduser()
+    root = Path(root)
     names = {path.name for part in ("images", "labels") for path in listing.folders(root / part)}
     if not names:
         return _FLAT_SPLITS
@@ -85,7 +85,7 @@ def splits(root):
 
 def samples(root, split):
     """(picture, label map) of every picture of a split, by name, whether or not the label map is there."""
-    root = Path(root).expanduser()
+    root = Path(root)
     if _is_flat(root):
         pictures = listing.files(root / "images", _PICTURES)
         val = pictures[::10]
@@ -97,7 +97,7 @@ def samples(root, split):
 
 def labels(root, split):
     """All label maps of a split. Without split folders, those that belong to no picture count as train."""
-    root = Path(root).expanduser()
+    root = Path(root)
     if not _is_flat(root):
         return listing.files(root / "labels" / split, _PICTURES)
     of_val = {label for _, label in samples(root, "val")}
@@ -115,7 +115,7 @@ def dataset(name, root) -> Dataset:
     described = read_classes(root)
     return Dataset(
         name=name,
-        title=f"{root.expanduser().resolve().name} ({len(described.names)} classes)",
+        title=f"{root.resolve().name} ({len(described.names)} classes)",
         classes=tuple(described.names),
         palette=tuple(map(tuple, described.colours or spread_palette(len(described.names)))),
         to_train_id=identity(len(described.names), described.ignore),

@@ -28,8 +28,15 @@ def context_encoder(x, head, resize, name):
     """Pools x [B, h, w, C] into a pyramid, convolves each level and fuses all: [B, h, w, 2f] (Figure 3).
 
     Concatenated are the input itself, the levels in the order of `head.bins`, and the global branch last.
+    Raises ValueError where the feature map has fewer positions than the largest level has bins.
     """
-    size = x.shape[1:3]
+    size, most = x.shape[1:3], max(head.bins)
+    if min(size) < most:
+        raise ValueError(
+            f"A pyramid level of {most} bins needs a feature map of at least {most}x{most}, but it is {size[0]}x"
+            f"{size[1]} here: images and crops must have at least {16 * most}x{16 * most} pixels (crop_height and "
+            "crop_width in training; input_scale enlarges images), or the bins must be smaller."
+        )
     levels = [bins for bins in head.bins if bins > 1]
     shared = GroupConvolution(head, f"{name}.levels") if head.shared_levels else None
     branches = [x]
@@ -58,15 +65,9 @@ def pyramid_pool(x, bins, windows, name):
     """Average pooling into bins; where they do not divide a side, windows grow and overlap.
 
     Along a side of length L with b bins the stride is floor(L / b) and the window floor(L / b) + L mod b.
-    Raises ValueError where the feature map has fewer positions than bins.
     """
     size = x.shape[1:3]
     counts = bin_counts(bins, size, windows)
-    if any(side < count for side, count in zip(size, counts, strict=True)):
-        raise ValueError(
-            f"A pyramid level of {bins} bins needs a feature map of at least {bins}x{bins}, but it is "
-            f"{size[0]}x{size[1]} here: use pictures of at least {16 * bins}x{16 * bins} pixels, or smaller bins."
-        )
     strides = [side // count for side, count in zip(size, counts, strict=True)]
     window = [stride + side % count for stride, side, count in zip(strides, size, counts, strict=True)]
     return layers.AveragePooling2D(window, strides, padding="valid", name=name)(x)
