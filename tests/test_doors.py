@@ -161,6 +161,43 @@ def test_a_path_that_begins_with_a_tilde_is_in_the_home(tmp_path, monkeypatch, m
     assert (namespace["weights"], namespace["model"]) == (f"{tmp_path}/W", "a~b")
 
 
+def test_a_bench_begins_with_one_configuration_and_says_how_long_it_takes(tmp_path, monkeypatch, mosaic):
+    asked = []
+
+    def bench(files, runtimes, kernels, threads, processes, runs, progress, **_):
+        asked.append((runtimes, kernels, threads))
+        assert len([*progress([1] * processes)]) == processes
+        return []
+
+    monkeypatch.setattr("mosaiclib.latency.host.bench", bench)
+    monkeypatch.setattr("mosaiclib.latency.host.installed_runtimes", lambda: ["ai_edge_litert", "tf.lite"])
+    status, _, err = mosaic("bench", "a.tflite", "--log", tmp_path / "log")
+    assert status == 0 and "mosaic: 10 benchmark runs, about 1 second in all" in err.splitlines()
+    mosaic("bench", "a.tflite", "--all", "--log", tmp_path / "log")
+    one, everything = asked
+    assert one == (["ai_edge_litert"], ["xnnpack"], [1])
+    assert everything == (["ai_edge_litert", "tf.lite"], ["xnnpack", "builtin"], [1])
+
+
+def test_a_published_file_is_found_where_fetch_has_it(tmp_path, monkeypatch, mosaic):
+    name = "mosaic_r4_uint8.tflite"
+    (tmp_path / "mirror/mlperf").mkdir(parents=True)
+    (tmp_path / "mirror/mlperf" / name).write_bytes(b"damaged")
+    monkeypatch.setenv("MOSAIC_MIRROR", str(tmp_path / "mirror"))
+    monkeypatch.setenv("MOSAIC_DATA", str(tmp_path / "data"))
+    image = tmp_path / "image.png"
+    images.write_png(image, np.zeros((8, 8, 3), np.uint8))
+    for command in (
+        ("data", "fetch", "mlperf"),
+        ("import", "mlperf", f"data/mlperf/{name}", "--out", tmp_path / "W"),
+        ("predict", image, "--tflite", f"data/mlperf/{name}", "--out", tmp_path / "o.png"),
+        ("evaluate", "--dataset", "minicity", "--tflite", name),
+        ("bench", f"data/mlperf/{name}", "--log", tmp_path / "log"),
+    ):
+        status, _, err = mosaic(*command)
+        assert status == 1 and f"{tmp_path}/mirror/mlperf/{name} is not the expected file" in err, command
+
+
 def test_an_empty_zip_is_not_camvid(tmp_path, monkeypatch):
     monkeypatch.setenv("MOSAIC_DATA", str(tmp_path / "data"))
     (tmp_path / "data").mkdir()

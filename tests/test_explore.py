@@ -131,6 +131,18 @@ def test_a_picture_is_seen_whole_and_a_wrong_one_leaves_the_last(runs_of_mine, t
     assert shown.differs.shape == ids.shape and not shown.differs.any()  # the same network twice
 
 
+def test_a_panel_never_waits_for_what_has_failed(runs_of_mine, monkeypatch):
+    shown = explorer.segment("rocket", weights="untrained")
+    whole = shown.status.value
+
+    def fail(*_):
+        raise MemoryError("a file wants 2 TB")
+
+    monkeypatch.setattr("mosaicbook.explorer.networks.load", fail)
+    shown.knobs["sample"].value = "coffee"
+    assert "MemoryError: a file wants 2 TB" in shown._says["image"].value and shown.status.value == whole
+
+
 def test_a_design_is_timed_and_told(runs_of_mine):
     small = Design(m=32, bins=(2, 4), classes=3, input_size=(64, 64))
     panel_of_it = explorer.measure(small, runtimes=["ai_edge_litert"], kernels=["builtin"], processes=1, runs=1)

@@ -104,6 +104,24 @@ def test_what_is_no_map_of_an_image_is_refused_by_its_shape(function, shape, sen
     assert str(path) in str(raised.value)
 
 
+def test_any_damage_is_a_sentence_with_the_files_name_or_read(tmp_path):
+    image, _ = scene()
+    path = written(tmp_path, two)
+    whole, generator = path.read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for _ in range(120):
+        broken = bytearray(whole)
+        for place in generator.integers(0, len(whole), generator.choice((1, 2, 8))):
+            broken[place] = generator.choice((0, 127, 255))
+        path.write_bytes(broken)
+        try:
+            TFLiteSegmenter(path).classes(image)
+        except ValueError as error:
+            assert str(path) in str(error) and "\n" not in str(error)
+            refused += 1
+    assert refused > 20
+
+
 def test_a_bench_refuses_an_input_of_any_size(tmp_path):
     with pytest.raises(ValueError, match=r"any size, \[1, -1, -1, 3\]"):
         worker.inspect(written(tmp_path, two, (1, None, None, 3)))

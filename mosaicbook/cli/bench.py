@@ -66,11 +66,16 @@ def export_network(
 @app.command()
 def bench(
     files: Annotated[list[Path] | None, typer.Argument(help=".tflite files.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All runtimes with xnnpack and builtin; on a phone all configurations.")
+    ] = False,
     runtime: Annotated[
-        list[str] | None, typer.Option(help="tflite_runtime, ai_edge_litert, compiled_model or tf.lite; repeatable.")
+        list[str] | None,
+        typer.Option(help="ai_edge_litert (default), tflite_runtime, compiled_model or tf.lite; repeatable."),
     ] = None,
     kernels: Annotated[
-        list[str] | None, typer.Option(help="xnnpack, builtin, reference, gpu (compiled_model only); repeatable.")
+        list[str] | None,
+        typer.Option(help="xnnpack (default), builtin, reference, gpu (compiled_model only); repeatable."),
     ] = None,
     threads: Annotated[list[int] | None, typer.Option(help="CPU threads; repeatable.")] = None,
     delegate: Annotated[
@@ -86,17 +91,23 @@ def bench(
     tool: Annotated[str | None, typer.Option(help="benchmark_model for the phone: its path, or download.")] = None,
     configuration: Annotated[
         list[str] | None,
-        typer.Option(help="On a phone: cpu1, cpu4, xnnpack1, xnnpack4, gpu, nnapi, hexagon, edgetpu; repeatable."),
+        typer.Option(
+            help="On a phone: xnnpack1 (default), cpu1, cpu4, xnnpack4, gpu, nnapi, hexagon, edgetpu; repeatable."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ):
-    """Times .tflite files here or on a phone, with a verdict on what ran them. Exit status 1 if one failed."""
+    """Times .tflite files here or on a phone, with a verdict on what ran them. Exit status 1 if one failed.
+
+    Without further options in one way: LiteRT's interpreter with XNNPACK on one thread.
+    """
     from mosaiclib.data import fetch
     from mosaiclib.latency import bench_log, host
     from mosaiclib.latency import phone as phones
 
     if sum(map(bool, (files, resume, show))) != 1:
         raise ValueError("Name .tflite files to time, or a log to --resume or to --show.")
+    files = [*map(fetch.located, files or ())]
     if show:
         measured = bench_log.show(show)
     elif resume:
@@ -107,27 +118,36 @@ def bench(
         except KeyError as error:
             raise ValueError(f"{resume} does not say what it needs to go on ({error}): start a new bench.") from None
     elif android:
-        log, chosen = _new_log(log), configuration or ([] if delegate else list(phones.CONFIGURATIONS))
+        usual = list(phones.CONFIGURATIONS) if everything else [] if delegate else ["xnnpack1"]
+        log, chosen = _new_log(log), configuration or usual
         binary = phones.find_tool(tool, fetch.data_folder() / "android")
         measured = phones.bench(
             files, binary, chosen, processes, runs, serial, delegate or (), log=log, progress=_progress(log)
         )
     else:
         log = _new_log(log)
+        usual = ["xnnpack", "builtin"] if everything else [] if delegate else ["xnnpack"]
         measured = host.bench(
-            files, runtime or host.installed_runtimes(), kernels or ([] if delegate else ["xnnpack", "builtin"]),
+            files, runtime or (host.installed_runtimes() if everything else ["ai_edge_litert"]), kernels or usual,
             threads or [1], processes, runs, log=log, delegates=delegate or (), progress=_progress(log),
         )  # fmt: skip
     _print_measurements(measured, host.timed_machine(), as_json)
 
 
 def _progress(log):
-    """A bar over benchmark runs on a terminal, below a line that says what a kill would leave."""
+    """A bar over benchmark runs on a terminal, below lines that say what a kill would leave and how long it takes."""
     from tqdm import tqdm
+
+    from mosaicbook.batch.progress import span
 
     def begin(turns):
         print(f"mosaic: each finished run is kept in {log}; --resume goes on with it", file=sys.stderr)
-        return tqdm(turns, disable=None, unit="run")
+        started = time.monotonic()
+        for number, turn in enumerate(tqdm(turns, disable=None, unit="run")):
+            if number == 1:
+                about = span((time.monotonic() - started) * len(turns))
+                print(f"mosaic: {len(turns)} benchmark runs, about {about} in all", file=sys.stderr)
+            yield turn
 
     return begin
 

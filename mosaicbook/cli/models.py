@@ -103,8 +103,7 @@ def import_mlperf(
     from mosaiclib.data import fetch
     from mosaiclib.models.pretrained import mlperf_tflite
 
-    if not file.is_file() and (key := f"mlperf/{file.name}") in fetch.FILES:
-        file = fetch.find(key) or file  # in the folder MOSAIC_MIRROR, from where `mosaic data fetch` takes it, too
+    file = fetch.located(file)
     if not file.is_file():
         raise ValueError(f"{file} does not exist: `mosaic data fetch mlperf` gets the released graphs.")
     model, card = mlperf_tflite.read(file)
@@ -118,8 +117,10 @@ def import_model_garden(
     bins: Annotated[str | None, typer.Option(help="The pyramid's bins, for example 1,4,8,16.")] = None,
 ):
     """Imports a TF2 checkpoint of the Model Garden's MOSAIC (official/projects/mosaic), or of its backbone alone."""
+    from mosaiclib.data import fetch
     from mosaiclib.models.pretrained import model_garden
 
+    checkpoint = fetch.located(checkpoint)
     if bins is not None and not all(part.isdecimal() and int(part) for part in bins.split(",")):
         raise ValueError(f"'{bins}' are no bins: write numbers with commas between, for example 1,4,8,16.")
     model, card = model_garden.read(checkpoint, bins and tuple(map(int, bins.split(","))))
@@ -169,7 +170,7 @@ def predict(
     """Segments a picture and writes it with its classes coloured over it and a legend."""
     from mosaicbook.show import overlays
     from mosaiclib import inference
-    from mosaiclib.data import images
+    from mosaiclib.data import fetch, images
 
     if (weights is None) == (tflite is None):
         raise ValueError(
@@ -178,7 +179,7 @@ def predict(
         )
     images.check_png_name(out)
     picture = images.read_image(image)
-    classes_of, size, classes, palette = _from_tflite(tflite) if tflite else _from_weights(weights)
+    classes_of, size, classes, palette = _from_tflite(fetch.located(tflite)) if tflite else _from_weights(weights)
     label = inference.segment(classes_of, picture, size)
     drawn = overlays.overlay(picture, label, palette)
     images.write_png(out, overlays.with_legend(drawn, label, classes, palette))
@@ -230,7 +231,7 @@ def evaluate(
     from tqdm import tqdm
 
     from mosaiclib import evaluation, inference, models
-    from mosaiclib.data import datasets, images
+    from mosaiclib.data import datasets, fetch, images
     from mosaiclib.inference import KerasSegmenter
 
     data = datasets.get(dataset, root)
@@ -247,7 +248,7 @@ def evaluate(
     else:
         from mosaiclib.tflite.segmenter import TFLiteSegmenter
 
-        segmenter = TFLiteSegmenter(tflite)
+        segmenter = TFLiteSegmenter(fetch.located(tflite))
         classes_of = partial(inference.segment, segmenter.classes, size=segmenter.input_size)
     bar = partial(tqdm, disable=as_json or None)  # None: none where it is no terminal
     matrix = evaluation.evaluate(classes_of, data, split, limit, progress=bar)

@@ -110,7 +110,7 @@ class MeasurePanel(Panel):
                     progress=lambda turns: self._progress(turns, log), cancelled=self._cancelled.is_set,
                 )  # fmt: skip
             self._say("Cancelled: what was measured stays." if self._cancelled.is_set() else "Done.")
-        except (ValueError, OSError, RuntimeError) as error:
+        except Exception as error:  # a thread that dies says nothing
             self.says.value = problem(error)
             self._say("")
         finally:

@@ -89,5 +89,8 @@ def asset(name) -> str:
 
 
 def problem(error) -> str:
-    """What is wrong, as HTML for beside a knob."""
-    return f'<span class="mosaic-problem" role="alert">{escape(" ".join(str(error).split()))}</span>'
+    """What is wrong, as HTML for beside a knob. Of an error that is no sentence of ours its kind is told, too."""
+    text = " ".join(str(error).split())[:600]
+    if not isinstance(error, (ValueError, OSError)):
+        text = f"This could not be done ({type(error).__name__}: {text})."
+    return f'<span class="mosaic-problem" role="alert">{escape(text)}</span>'

@@ -103,7 +103,7 @@ class SegmentPanel(Panel):
             says.value = ""
         try:
             self._look(self._asked)
-        except (ValueError, OSError) as error:
+        except Exception as error:  # whatever a foreign file causes: the panel must not wait for ever
             self._says[self._turned].value = problem(error)
             self._asked = self._shown
             self.status.value = self._says_what_is_shown()

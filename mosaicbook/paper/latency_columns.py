@@ -111,9 +111,9 @@ def timings(profile_name):
 def _pixel(record, device):
     if record.latency_ms[device] is None:
         return None
-    return comparison.cell(
-        paper=record.latency_ms[device], unit="ms", command=f"mosaic bench {record.spec}.tflite --android"
-    )
+    way = next(configuration for configuration, on in ON.items() if on == device)
+    command = f"mosaic bench {record.spec}.tflite --android --configuration {way}"
+    return comparison.cell(paper=record.latency_ms[device], unit="ms", command=command)
 
 
 def _measured(timed, remark):

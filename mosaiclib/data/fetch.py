@@ -116,6 +116,13 @@ def find(key) -> Path | None:
     return None
 
 
+def located(path) -> Path:
+    """`path`; where nothing lies there and it has the name of a published file, that one in the mirror or fetched."""
+    path = Path(path)
+    key = next((key for key in FILES if Path(key).name == path.name), None)
+    return path if path.exists() or key is None else find(key) or path
+
+
 def fetch(key, progress=False) -> Path:
     """The local path of a file, downloaded into the data folder where need be.
 

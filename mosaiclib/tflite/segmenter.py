@@ -1,5 +1,6 @@
 """Runs a .tflite file on images, and reads what the file says about itself."""
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -23,18 +24,20 @@ class TFLiteSegmenter:
     """
 
     def __init__(self, path, threads=1):
+        self.path = Path(path)
+        with self._refusals():
+            self._open(threads)
+
+    def _open(self, threads):
         from ai_edge_litert.interpreter import Interpreter
 
-        self.path = Path(path)
+        path = self.path
         self.about = read_metadata(path)  # refuses damaged files, which the interpreter may not survive
-        try:
-            self._interpreter = Interpreter(model_content=self.path.read_bytes(), num_threads=threads)
-            self._input = signature.image_input(path, self._interpreter.get_input_details())
-            if self._input["shape_signature"][0] != 1:
-                self._interpreter.resize_tensor_input(self._input["index"], [1, *self._input["shape"][1:]])
-            self._interpreter.allocate_tensors()
-        except RuntimeError as error:
-            raise self._refused(error) from None
+        self._interpreter = Interpreter(model_content=path.read_bytes(), num_threads=threads)
+        self._input = signature.image_input(path, self._interpreter.get_input_details())
+        if self._input["shape_signature"][0] != 1:
+            self._interpreter.resize_tensor_input(self._input["index"], [1, *self._input["shape"][1:]])
+        self._interpreter.allocate_tensors()
         self.input_size = tuple(int(side) for side in self._input["shape"][1:3])
         self._output = signature.map_output(path, self._interpreter.get_output_details(), self.input_size)
         classes = signature.classes_of(self._output)
@@ -49,6 +52,10 @@ class TFLiteSegmenter:
 
     def classes(self, image):
         """The class map of an image of the graph's own size. Raises ValueError for a class that it cannot have."""
+        with self._refusals():
+            return self._classes(image)
+
+    def _classes(self, image):
         values = self.output(image)
         if values.ndim == 2:
             if values.min() < 0 or values.max() >= len(self.names):
@@ -69,19 +76,24 @@ class TFLiteSegmenter:
                 f"{self.path} takes pictures of {self.input_size}, but this one is {(height, width)}: "
                 f"export the network with --input-size {height}x{width}."
             )
-        self._interpreter.set_tensor(self._input["index"], as_input(image, self._input)[None])
-        try:
+        with self._refusals():
+            self._interpreter.set_tensor(self._input["index"], as_input(image, self._input)[None])
             self._interpreter.invoke()
-        except RuntimeError as error:
-            raise self._refused(error) from None
         values = self._interpreter.get_tensor(self._output["index"])[0]
         if signature.classes_of(self._output) is None:
             return values.reshape(values.shape[:2])
         return dequantised(values, self._output)
 
-    def _refused(self, error):
-        reason = " ".join(str(error).split())
-        return ValueError(f"{self.path} cannot run here: {reason[:200].rstrip('.')}.")
+    @contextmanager
+    def _refusals(self):
+        """What breaks the runtime or a reader of a foreign file, wherever that is, becomes a sentence with its name."""
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, (ValueError, OSError)) and str(self.path) in str(error):
+                raise
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ValueError(f"{self.path} cannot run here: {reason[:200].rstrip('.')}.") from None
 
 
 def as_input(image, tensor):
