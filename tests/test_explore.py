@@ -54,7 +54,7 @@ def test_an_impossible_design_says_why_at_its_knob_and_keeps_the_last_one():
     shown.knobs["bins"].children[1].children[-1].value = False
     assert not shown._says["bins"].value
     for wrong, sentence in (
-        ({"m": 481}, "even number of endpoint filters"),
+        ({"m": 481}, "a multiple of 2 endpoint filters"),
         ({"bins": ()}, "at least one pyramid level"),
         ({"f": 0}, "encoder_filters"),
         ({"colour": 1}, "no knob 'colour'"),

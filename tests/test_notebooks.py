@@ -48,7 +48,17 @@ PROFILE = """
         description: x
         parameters:
           {model: mnmh480-mosaic-bins1.4, weights: "run:train/tiny/weights", dataset: minicity-64x128, data_root: ROOT,
-           split: val, train_splits: train, epochs: 1, views: 2, seeds: "0"}
+           split: val, train_splits: train, epochs: 1, views: 2, seeds: "0 1"}
+      search/tiny:
+        notebook: notebooks/60_search.ipynb
+        description: x
+        parameters:
+          {weights: "run:train/tiny/weights", dataset: minicity-64x128, data_root: ROOT, epochs: 1, views: 2,
+           designs: 1, known: mnmh480-mosaic-bins1.4}
+      search/verdict:
+        notebook: notebooks/61_search_verdict.ipynb
+        description: x
+        parameters: {search: "run:search/tiny", default: "run:heads/tiny"}
       claims/claims: {notebook: notebooks/claims.ipynb, description: x}
       export/tiny:
         notebook: notebooks/40_export.ipynb
@@ -112,6 +122,8 @@ def test_every_notebook_runs_from_the_outside_of_a_profile(tiny):
         int((images.read_label(label) != 255).sum())
         for label in Path(runs.reports_folder().parent).glob("minicity*/val/*_label.png")
     )
+    assert results["search/tiny"]["best"]["default"]["known"] == "mnmh480-mosaic-bins1.4"
+    assert results["search/verdict"]["verdicts"][0]["seeds"] == 2
     exported = results["export/tiny"]
     assert exported["keras_miou"] == pytest.approx(evaluated["miou"], abs=1e-3)
     assert {file["precision"]: file["pixel_agreement"] > 0.5 for file in exported["files"]} == {

@@ -35,6 +35,7 @@ STAGES = (
     "train",
     "evaluate",
     "heads",
+    "search",
     "export",
     "latency",
     "tables",

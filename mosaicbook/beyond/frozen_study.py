@@ -13,14 +13,19 @@ from mosaicbook.runs import evaluations, ledger
 from mosaiclib import evaluation, models
 from mosaiclib.evaluation import boundary, image_counts, intervals
 from mosaiclib.models import catalogue
+from mosaiclib.models.spec import ModelSpec
 from mosaiclib.training import frozen, taps
 
 BACKBONE = ("backbone", "endpoint_filters", "first_dilated_block", "normalisation", "padding")
 
 
 def spec_on(model, weights):
-    """The spec of `model`'s head on the backbone of a weights folder; its name begins as the backbone's network."""
-    spec, card = catalogue.get(model), models.load_card(weights)
+    """The spec of `model`'s head on the backbone of a weights folder; its name begins as the backbone's network.
+
+    model: a name of the catalogue, or a .json file of a spec, as a search writes it.
+    """
+    spec = ModelSpec.from_json(runs.read_json(model)) if model.endswith(".json") else catalogue.get(model)
+    card = models.load_card(weights)
     parts = {name: getattr(card.spec, name) for name in BACKBONE}
     return replace(spec, name=f"{card.spec.name.partition('-')[0]}-{spec.name.partition('-')[2]}", **parts)
 

@@ -32,7 +32,8 @@ class MosaicHead:
     decoder_filters: filters of a concat merge ("decoder #filter", D).
     bins: pyramid levels; a level of 1 bin is the global branch.
     merges: the decoder's merges from coarse to fine; empty means no skip connection.
-    group_convolution: split the channels between the 3x3 and the 5x5 kernels (Table 4, GC).
+    group_convolution: split the channels between the kernels (Table 4, GC).
+    kernels: sides of the depthwise kernels side by side: 3x3 and 5x5 in the paper.
     shared_levels: one set of group-convolution weights for all levels (Model Garden) or one per level
         (the authors' released graphs).
     windows: "square": pooling windows are square, so a 2:1 picture has b x 2b bins (the reading that
@@ -45,6 +46,7 @@ class MosaicHead:
     bins: tuple[Annotated[int, Field(gt=0)], ...] = Field((4, 8, 16), min_length=1)
     merges: tuple[Merge, ...] = (Merge(8, "concat"), Merge(4, "sum"))
     group_convolution: bool = True
+    kernels: tuple[Literal[3, 5, 7], ...] = Field((3, 5), min_length=1)
     shared_levels: bool = False
     windows: Literal["square", "grid"] = "square"
 

@@ -8,8 +8,6 @@ from mosaiclib.models.parts import CONTEXT, DECODER
 
 PARTS = {"mosaic.encoder": CONTEXT, "mosaic.decoder": DECODER}
 
-KERNELS = (3, 5)
-
 
 def mosaic(taps, head, classes, resize="half_pixel", name="mosaic", dropout=0.0):
     """From backbone taps {2, 4, 8, 16} to logits [B, h, w, classes] at the stride of the last merge.
@@ -76,15 +74,15 @@ def pyramid_pool(x, bins, windows, name):
 class GroupConvolution:
     """Multi-kernel group convolution (section 4.1): 3x3 and 5x5 separable convolutions side by side.
 
-    Each kernel sees its half of the channels (or all of them, without `head.group_convolution`). An
-    instance makes its layers once, so that calling it again shares their weights between levels.
-    [B, h, w, C] -> [B, h, w, 2f].
+    Each of the k kernels of `head.kernels` sees its share of the channels (or all of them, without
+    `head.group_convolution`). An instance makes its layers once, so that calling it again shares their weights
+    between levels. [B, h, w, C] -> [B, h, w, k f].
     """
 
     def __init__(self, head, name):
         self.split = head.group_convolution
         self.groups = []
-        for kernel in KERNELS:
+        for kernel in head.kernels:
             group = f"{name}.group{kernel}x{kernel}"
             self.groups.append(
                 [
@@ -99,12 +97,13 @@ class GroupConvolution:
         self.concat = layers.Concatenate(name=f"{name}.concat")
 
     def __call__(self, x):
-        if self.split and x.shape[-1] % len(KERNELS):
+        count = len(self.groups)
+        if self.split and x.shape[-1] % count:
             raise ValueError(
-                f"Group convolution gives each of its {len(KERNELS)} kernels half of the channels, but there are "
-                f"{x.shape[-1]}: choose an even number of endpoint filters."
+                f"Group convolution gives each of its {count} kernels an equal share of the channels, but there are "
+                f"{x.shape[-1]}: choose a multiple of {count} endpoint filters."
             )
-        parts = ops.split(x, len(KERNELS), axis=-1) if self.split else [x] * len(KERNELS)
+        parts = ops.split(x, count, axis=-1) if self.split else [x] * count
         outputs = []
         for part, group in zip(parts, self.groups, strict=True):
             for layer in group:

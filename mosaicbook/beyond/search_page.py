@@ -1,0 +1,123 @@
+"""What notebooks 60 and 61 show of a search: its front, which knobs matter, the verdict on the chosen designs."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+
+from mosaicbook.runs import evaluations
+from mosaicbook.show import figures, plots
+from mosaiclib.evaluation import intervals, verdict
+
+figures.style()
+
+ROLES = {"default": "the paper's default", "accurate": "most accurate of the front",
+         "same-cost": "most accurate at no more MAdds than the default",
+         "cheap": "fewest MAdds, no less accurate than the default"}  # fmt: skip
+
+
+def front_plot(rows, front, known):
+    """mIoU against MAdds of every design. rows: `search.as_row`s. front, known: design numbers."""
+    figure, axes = plt.subplots(figsize=(7.2, 4.6))
+
+    def mark(chosen, marker, colour, label, **style):
+        points = [(row["madds_b"], 100 * row["miou"]) for row in rows if row["design"] in chosen]
+        axes.plot(*zip(*points, strict=True), marker, color=colour, label=label, **style)
+
+    mark([row["design"] for row in rows], "o", "0.6", "design", markersize=5, markerfacecolor="none")
+    mark(front, "o-", plots.PLAIN, "not beaten in both", drawstyle="steps-post", linewidth=1.4, markersize=6)
+    mark(known, "D", plots.MOSAIC, "of the paper's tables", markersize=7)
+    for row in rows:
+        if row["design"] in known:
+            axes.annotate(row["known"], (row["madds_b"], 100 * row["miou"]), textcoords="offset points",
+                          xytext=(8, -3), fontsize=9, color=plots.MOSAIC)  # fmt: skip
+    axes.set(xlabel="multiply-adds of the whole network, billions", ylabel="mIoU on the held-out sequence, %")
+    axes.legend(loc="lower right")
+    return figure
+
+
+def importance_plot(shares):
+    """Which knobs decide mIoU and MAdds, in percent of each. shares: `search.importance`."""
+    figure, panels = plt.subplots(1, len(shares), figsize=(8.4, 3.4))
+    for axes, (objective, knobs) in zip(panels, shares.items(), strict=True):
+        names = list(knobs)[::-1]
+        bars = axes.barh(names, [100 * knobs[name] for name in names], color=plots.PLAIN)
+        axes.bar_label(bars, fmt="%.0f", padding=3)
+        axes.set(title=objective, xlabel="importance, %", xlim=(0, 100 * max(knobs.values()) * 1.2 + 1))
+        axes.grid(axis="y", visible=False)
+    return figure
+
+
+def verdicts(folders, madds) -> list[dict]:
+    """The paper's default and the chosen designs, each less the default. folders: {role: run folder}, default first.
+
+    madds: {role: billions}. A difference is of mean mIoUs over seeds, its interval by docs/evidence.md with the chance
+    of a false yes shared by all designs (Holm's first level). Raises ValueError where two may not be compared.
+    """
+    found = {role: evaluations.of_folder(folder) for role, folder in folders.items()}
+    default = found["default"]
+    for role, evaluated in found.items():
+        reasons = evaluations.why_not(default[0], evaluated[0]) if evaluated else ["no evaluation"]
+        if reasons:
+            raise ValueError(f"{Path(folders[role]).name} is not compared with the default: {'; '.join(reasons)}.")
+    counts = {role: [one.counts for one in evaluated] for role, evaluated in found.items()}
+    spread = intervals.pooled([[one.miou() for one in side] for side in counts.values()])
+    level = 1 - (1 - intervals.LEVEL) / max(1, len(found) - 1)
+    rows = []
+    for role, evaluated in found.items():
+        mean = intervals.of_network(counts[role], spread)
+        row = {"role": role, "network": evaluated[0].spec.name, "seeds": len(evaluated), "madds_b": madds[role],
+               "miou": mean.estimate, "miou_interval": [mean.lower, mean.upper]}  # fmt: skip
+        if role != "default":
+            difference = intervals.of_seeds(counts[role], counts["default"], spread)
+            interval = difference.interval(level)
+            row |= {"difference": interval.estimate, "difference_interval": [interval.lower, interval.upper],
+                    "more_accurate": verdict.more(difference, level=level),
+                    "at_most_half_a_point_less": verdict.more(difference, -verdict.SAME, level)}  # fmt: skip
+        rows.append(row)
+    return rows
+
+
+def sentence(rows) -> str:
+    """What the search found, in one sentence: which designs beat the paper's default, or that none does."""
+    default, *others = rows
+    better = [row for row in others if row["more_accurate"] == verdict.YES]
+    cheaper = [row for row in others if row["at_most_half_a_point_less"] == verdict.YES
+               and row["madds_b"] < default["madds_b"]]  # fmt: skip
+    if better:
+        best = max(better, key=lambda row: row["difference"])
+        return (
+            f"{best['network']} is more accurate than the paper's default, by {_points(best)}, "
+            f"at {_share(best, default)} of its MAdds."
+        )
+    if cheaper:
+        best = min(cheaper, key=lambda row: row["madds_b"])
+        return (
+            f"No design is more accurate than the paper's default. {best['network']} is at most half a point less "
+            f"accurate ({_points(best)}) at {_share(best, default)} of its MAdds."
+        )
+    return "No design is shown to be better than the paper's default, in accuracy or at equal accuracy in cost."
+
+
+def shown(rows) -> list[dict]:
+    """The rows of `verdicts` as a table's."""
+    return [
+        {
+            "design": row["network"],
+            "chosen as": ROLES[row["role"]],
+            "MAdds": row["madds_b"],
+            "seeds": row["seeds"],
+            "mIoU": intervals.text(row["miou"], intervals.Interval(row["miou"], *row["miou_interval"])),
+            "less the default": _points(row) if "difference" in row else None,
+            "more accurate": row.get("more_accurate"),
+        }
+        for row in rows
+    ]
+
+
+def _points(row):
+    interval = intervals.Interval(row["difference"], *row["difference_interval"])
+    return f"{intervals.text(row['difference'], interval)} points"
+
+
+def _share(row, default):
+    return f"{100 * row['madds_b'] / default['madds_b']:.0f} %"

@@ -1,0 +1,128 @@
+"""The search: killed and resumed it proposes the same designs; its front is that of every pair compared."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mosaicbook.beyond import search, search_page
+from mosaiclib.models import catalogue
+from mosaiclib.models.spec import ModelSpec
+
+KNOWN = [catalogue.get("mnmh448-mosaic"), catalogue.get("mnmh480-mosaic-noskip")]
+
+
+class Cheap:
+    """A task whose scores are arithmetic on the head's numbers."""
+
+    base, most_madds_b = KNOWN[0], 2.0
+
+    def __init__(self, die_at=None):
+        self.die_at, self.trained = die_at, []
+
+    def cost(self, spec):
+        madds = 1.5e9 + 2e6 * spec.head.encoder_filters + 3e6 * spec.head.decoder_filters * len(spec.head.merges)
+        return SimpleNamespace(tflite_madds=madds, params=7)
+
+    def miou(self, spec):
+        if len(self.trained) == self.die_at:
+            os._exit(9)
+        self.trained.append(spec)
+        head = spec.head
+        return 0.4 + 0.01 * len(head.bins) + 0.02 * len(head.merges) - 1e-5 * (head.decoder_filters - 70) ** 2
+
+
+def designs(journal):
+    return [(trial.params, trial.values) for trial in search.scored(search.open_study(journal))]
+
+
+def test_a_killed_search_goes_on_with_the_designs_of_one_that_was_not(tmp_path):
+    whole, task = search.open_study(tmp_path / "whole.log"), Cheap()
+    search.go_on(whole, task, 24, KNOWN, seed=3, tell=lambda _: None)
+    assert len(designs(tmp_path / "whole.log")) == len(task.trained) == 24, "no design is trained twice"
+    assert [spec.head for spec in task.trained[:2]] == [spec.head for spec in KNOWN]
+
+    killed = textwrap.dedent(f"""
+        import sys; sys.path.insert(0, {str(os.path.dirname(__file__))!r})
+        from test_search import KNOWN, Cheap, search
+        study = search.open_study({str(tmp_path / "killed.log")!r})
+        search.go_on(study, Cheap(die_at=int(sys.argv[1])), 24, KNOWN, seed=3, tell=lambda _: None)
+    """)
+    for step in (0, 19):  # while the first known design is trained, and after the sampler began to learn
+        assert subprocess.run([sys.executable, "-c", killed, str(step)]).returncode == 9
+    resumed = search.open_study(tmp_path / "killed.log")
+    assert len(search.scored(resumed)) == 19
+    search.go_on(resumed, Cheap(), 24, KNOWN, seed=3, tell=lambda _: None)
+    assert designs(tmp_path / "killed.log") == designs(tmp_path / "whole.log")
+
+
+def test_a_default_that_breaks_the_constraint_is_refused_before_anything_is_tried(tmp_path):
+    task = Cheap()
+    task.most_madds_b = 1.6
+    with pytest.raises(ValueError, match=r"mnmh448-mosaic has 1\.948 B MAdds here, more than the constraint of 1\.6"):
+        search.go_on(search.open_study(tmp_path / "trials.log"), task, 3, KNOWN)
+    assert not task.trained
+
+
+def test_what_breaks_the_constraint_is_not_trained_and_the_front_is_of_all_pairs(tmp_path):
+    study, task = search.open_study(tmp_path / "trials.log"), Cheap()
+    search.go_on(study, task, 20, KNOWN, seed=0, tell=lambda _: None)
+    found = search.outcome(study, KNOWN)
+    assert found["not_trained"] > 0 and all(row["madds_b"] <= task.most_madds_b for row in found["designs"])
+    rows = {row["design"]: row for row in found["designs"]}
+
+    def beaten(row):
+        return any(
+            other["miou"] >= row["miou"] and other["madds_b"] <= row["madds_b"]
+            and (other["miou"], other["madds_b"]) != (row["miou"], row["madds_b"]) for other in rows.values()
+        )  # fmt: skip
+
+    kept = {(row["miou"], row["madds_b"]) for row in rows.values() if not beaten(row)}
+    assert {(rows[number]["miou"], rows[number]["madds_b"]) for number in found["front"]} == kept
+    assert found["known"] == [0, 1] and rows[0]["known"] == "mnmh448-mosaic"
+    assert ModelSpec.from_json(found["best"]["default"]["spec"]).head == KNOWN[0].head
+    same_cost = found["best"].get("same-cost")
+    assert same_cost is None or same_cost["madds_b"] <= rows[0]["madds_b"] or same_cost["design"] in found["front"]
+    assert found["importance"]["mIoU"].keys() == search.knobs_of(KNOWN[0].head).keys()
+    assert found["importance"]["MAdds"]["d"] > found["importance"]["MAdds"]["shared_levels"]
+
+
+@pytest.mark.parametrize("name", ["mnmh448-mosaic", "mnmh480-mosaic-noskip", "mnmh480-mosaic-skip8c.4s.2s",
+                                  "mnmh480-mosaic-nogc", "mnmh480-mosaic-bins1.4.8.16"])  # fmt: skip
+def test_the_papers_heads_are_designs_of_the_search(name):
+    head = catalogue.get(name).head
+    knobs = search.knobs_of(head)
+    trial = SimpleNamespace(
+        number=5, suggest_int=lambda n, *_, **__: knobs[n], suggest_categorical=lambda n, _: knobs[n]
+    )
+    assert search.suggest(trial, KNOWN[0]).head == head
+
+
+def test_a_design_is_called_better_only_where_its_interval_says_so():
+    def row(name, madds, **more):
+        return {"network": name, "madds_b": madds, "difference": 0.012, "difference_interval": [0.001, 0.023],
+                "more_accurate": "undecided", "at_most_half_a_point_less": "undecided"} | more  # fmt: skip
+
+    default = {"network": "default", "madds_b": 2.0}
+    assert "No design is shown to be better" in search_page.sentence([default, row("a", 1.0)])
+    better = search_page.sentence([default, row("a", 3.0, more_accurate="yes")])
+    assert better == "a is more accurate than the paper's default, by 1.2 [0.1, 2.3] points, at 150 % of its MAdds."
+    cheaper = search_page.sentence([default, row("a", 1.0, at_most_half_a_point_less="yes")])
+    assert "at 50 % of its MAdds" in cheaper and cheaper.startswith("No design is more accurate")
+
+
+def test_kernels_of_one_size_see_all_channels_and_three_split_them():
+    import keras
+
+    from mosaiclib.models.heads.mosaic import GroupConvolution
+    from mosaiclib.models.spec import MosaicHead
+
+    x = keras.Input((8, 8, 12))
+    for kernels, seen in (((5,), 12), ((3, 5), 6), ((3, 5, 7), 4)):
+        group = GroupConvolution(MosaicHead(encoder_filters=10, kernels=kernels), f"g{len(kernels)}")
+        assert group(x).shape[-1] == 10 * len(kernels)
+        assert [np.shape(layers[0].kernel)[:3] for layers in group.groups] == [(k, k, seen) for k in kernels]
