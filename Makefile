@@ -10,10 +10,11 @@ ORACLES := $(VENV)/oracles-from-lock
 JAX     := $(VENV)/jax-from-lock
 GPU     := $(VENV)/gpu-from-lock
 SLURM   := $(VENV)/slurm-from-lock
+NPU     := $(VENV)/npu-from-lock
 
 AXE     := .ci/node_modules/axe-core/axe.min.js
 
-.PHONY: help environment environment-gpu environment-jax environment-slurm report test test-browser axe lint lab clean
+.PHONY: help environment environment-gpu environment-jax environment-npu environment-slurm report test test-browser axe lint lab clean
 
 help:
 	@echo "make report [PROFILE=quick]         run a profile (quick, camvid, paper, mine) into reports/<profile>/index.html"
@@ -21,6 +22,7 @@ help:
 	@echo "make test-browser                   the explorer in a real JupyterLab, where Chromium is installed"
 	@echo "make environment-gpu                TensorFlow for NVIDIA GPUs in the place of the one for CPUs (Linux, 4 GB)"
 	@echo "make environment-jax                add the JAX backend to the environment (docs/distributed.md)"
+	@echo "make environment-npu                add Intel's NPU compiler, which \`mosaic npu\` asks"
 	@echo "make environment-slurm              add Snakemake's SLURM executor (docs/distributed.md)"
 	@echo "make axe [PROFILE=quick]            the accessibility of its pages, by axe-core (needs npm and Chromium)"
 	@echo "make lab                            open the notebooks in JupyterLab"
@@ -48,20 +50,23 @@ $(GPU): requirements-gpu.lock $(READY)
 
 environment-jax: $(JAX)
 
+environment-npu: $(NPU)
+
 environment-slurm: $(SLURM)
 
 # What stands beside the main lock, because pip's resolver would refuse it or most people do not need it.
 $(ORACLES): tests/oracles.lock $(READY)
 $(JAX): requirements-jax.lock $(READY)
+$(NPU): requirements-npu.lock $(READY)
 $(SLURM): requirements-slurm.lock $(READY)
-$(ORACLES) $(JAX) $(SLURM):
+$(ORACLES) $(JAX) $(NPU) $(SLURM):
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@cp $< $@
 
 report: $(READY)
 	@$(BIN)/mosaic report --profile $(PROFILE)
 
-test: $(READY) $(ORACLES)
+test: $(READY) $(ORACLES) $(NPU)
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 test-browser: $(READY)
