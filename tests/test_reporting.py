@@ -1,6 +1,7 @@
 """The report: stands alone, escapes, survives garbage, is loud about failures, and publishes no photograph."""
 
 import base64
+import csv
 import io
 import json
 import re
@@ -9,6 +10,7 @@ import subprocess
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -25,8 +27,10 @@ from mosaicbook.runs.provenance import ROOT
 from mosaicbook.runs.records import page_name
 from mosaicbook.runs.results import Cell
 from mosaicbook.show import figures, tables
+from mosaicbook.show.paper_table import paper_table
 from mosaicbook.site import page_size, redact, run_page
 
+FRONT = ("about.html", "index.html", "numbers.html", "runs.html")  # the pages that belong to no run
 EVIL = '<script>alert("1")</script>'
 PALETTE = [(128, 64, 128), (244, 35, 232), (70, 130, 180)]
 
@@ -152,7 +156,7 @@ def test_pages_stand_alone_and_are_accessible(full, tmp_path):
     site.build_site(root, "Quick look", planned)
     site.build_site(root, "Quick look", planned, publish=tmp_path / "published")
     written = [*root.glob("*.html"), *(tmp_path / "published").glob("*.html")]
-    assert len(written) == 2 * 7
+    assert len(written) == 2 * (6 + len(FRONT))
     assert not list(root.rglob("*.partial"))
     for path in written:
         text = path.read_text(encoding="utf-8")
@@ -175,21 +179,52 @@ def test_pages_stand_alone_and_are_accessible(full, tmp_path):
             assert not href or href.startswith("https://arxiv.org/") or (path.parent / href).is_file(), (path, href)
         rest = re.sub(r'<a href="https?://[^"]*"', "", text)
         assert not re.search(r"https?://|@import|url\(|evil", rest), path
-    index = (root / "index.html").read_text(encoding="utf-8")
-    for expected in (
-        ">59.8<",
-        "43.2",
-        "56.1",
-        "absent",
-        "5.2",
-        "val mIoU 50.0",
-    ):
-        assert expected in index, expected
-    story = ("What MOSAIC is", "What it costs", "How well it does", "How fast it is", "What holds", "All runs")
+    numbers, index, all_runs = ((root / f"{n}.html").read_text(encoding="utf-8") for n in ("numbers", "index", "runs"))
+    for expected in (">59.8<", "43.2", "56.1", "absent", "5.2"):
+        assert expected in numbers, expected
+    assert "56.1 %</a>" in index and "val mIoU 50.0" in all_runs
     headings = [heading.strip() for heading in re.findall(r"<h2>(.*?)</h2>", index)]
-    assert [h for h in headings if h.startswith(story)] == [h for s in story for h in headings if h.startswith(s)]
-    assert len(headings) == 7, "and what is not done, first"
-    assert index.count("synthetic pictures") >= 4
+    assert headings[:3] == ["Do the paper's claims hold?", "Best accuracy", "What was done"], "the answer comes first"
+    assert headings[-1] == "Where to look"
+    assert index.count("synthetic") >= 2 and numbers.count("synthetic") >= 3
+    assert index.index("1 of 7 runs is not done") < index.index("Where to look")
+
+
+def test_tables_and_plots_have_numbers_addresses_and_files(tmp_path, monkeypatch):
+    cells = [[comparison.cell(75.67, 51.9012, "%", "heads/a", "a note", lower=50.0, upper=53.71, paper_text="75.67",
+                              other_data=True)],
+             [comparison.cell(72.5, unit="%", command="go")]]  # fmt: skip
+    rows = [{"label": f"row, {i}", "labels": {"f": str(i)}, "cells": cell} for i, cell in enumerate(cells)]
+    result = comparison.table(["mIoU"], rows)
+    folder = write_run(tmp_path, "tables/table_3", result=result)
+    monkeypatch.setattr(figures, "current", lambda: SimpleNamespace(folder=folder))
+    drawn, axes = plt.subplots()
+    axes.plot([1, 2], [-1, 1])
+    outputs = [shown(paper_table(**result, caption="c")), shown(figures.figure(drawn, "a line", "A plot"))]
+    nbformat.write(notebook(*outputs), folder / "notebook.ipynb")
+    published = tmp_path / "published"
+    site.build_site(tmp_path, "t", plan("tables/table_3"), publish=published)
+    page = (published / "tables-table_3.html").read_text(encoding="utf-8")
+    assert 'id="table-1"' in page and ">Table 3.1</a>" in page and 'href="#table-1"' in page
+    assert 'id="figure-1"' in page and ">Figure A</a>" in page, "no number that one of the paper's figures has"
+    assert 'href="runs/tables/table_3/plot_1.svg"' in page and 'href="runs/tables/table_3/plot_1.pdf"' in page
+    assert (published / "runs/tables/table_3/plot_1.pdf").read_bytes().startswith(b"%PDF")
+    lines = list(csv.reader((published / "csv/tables-table_3-1.csv").open(encoding="utf-8")))
+    assert lines == [["f", "mIoU (%) paper", "mIoU (%) ours", "mIoU (%) ours lower", "mIoU (%) ours upper"],
+                     ["0", "75.67", "51.9", "50.0", "53.7"], ["1", "72.5", "", "", ""]]  # fmt: skip
+
+
+def test_code_is_folded_into_one_line_and_a_page_without_content_is_left_out(tmp_path):
+    cells = [v4.new_code_cell(f"x = {i}", execution_count=i, outputs=[]) for i in range(3)]
+    cells += [v4.new_markdown_cell("## Next"), v4.new_code_cell("print(1)", outputs=[printed("1")], execution_count=3)]
+    for run_id in ("beyond/int8", "data/a"):
+        write_run(tmp_path, run_id, v4.new_notebook(cells=[v4.new_markdown_cell("# T"), *cells]), {"exports": {}})
+    site.build_site(tmp_path, "t", plan("beyond/int8", "data/a"))
+    page = (tmp_path / "data-a.html").read_text(encoding="utf-8")
+    assert page.count("<summary>Show the code</summary>") == 2, "one before the heading, one below the output"
+    assert page.index("x</span>") < page.index("Next") < page.index('<pre class="text">1') < page.rindex("Show the")
+    assert not (tmp_path / "beyond-int8.html").exists(), "it has no table and no image"
+    assert "nothing to show here" in (tmp_path / "runs.html").read_text(encoding="utf-8")
 
 
 def test_text_from_outside_is_escaped(tmp_path):
@@ -224,7 +259,7 @@ def test_text_from_outside_is_escaped(tmp_path):
     site.build_site(root, EVIL, planned, description=EVIL, publish=tmp_path / "published")
     site.build_site(root, EVIL, planned, description=EVIL)
     written = [*root.glob("*.html"), *(tmp_path / "published").glob("*.html")]
-    assert len(written) == 2 * 8
+    assert len(written) == 2 * (7 + len(FRONT))
     for path in written:
         text = path.read_text(encoding="utf-8")
         assert "<script" not in text.lower() and "&lt;script&gt;alert" in text
@@ -258,7 +293,7 @@ def test_secrets_and_paths_of_this_machine_are_not_told(tmp_path):
     site.build_site(root, "t", [("train", "a", "n", "d", "")], publish=tmp_path / "published")
     site.build_site(root, "t", [("train", "a", "n", "d", "")])
     written = [*root.glob("*.html"), *(p for p in (tmp_path / "published").rglob("*") if p.is_file())]
-    assert len(written) == 3 + 3 + 3
+    assert len(written) == 2 * (2 + len(FRONT)) + 3 + 1, "pages here and published, JSON, the CSV of the runs"
     for path in written:
         text = path.read_text(encoding="utf-8")
         assert secret not in text and "tiny" not in text and repository not in text, path
@@ -279,9 +314,12 @@ def test_a_failed_run_says_so_first_and_on_the_index(tmp_path):
     page, index = (tmp_path / "train-a.html").read_text(), (tmp_path / "index.html").read_text()
     assert page.index("This run failed") < page.index("OSError: No space left") < page.index("before the end")
     assert 'href="#failed-cell"' in page and 'id="failed-cell"' in page and "it did not run" in page
-    assert "2 of 2 runs are not done" in index and "OSError: No space left on device." in index
-    assert "mosaic run train/a" in index and "mosaic run evaluate/a" in index and "It has not been run." in index
-    assert "98.7" not in index, "the result of a failed run must not be shown"
+    assert "2 of 2 runs are not done" in index
+    holes = (tmp_path / "runs.html").read_text()
+    assert "OSError: No space left on device." in holes and "It has not been run." in holes
+    assert "mosaic run train/a" in holes and "mosaic run evaluate/a" in holes
+    written = [page.read_text() for page in tmp_path.glob("*.html") if page.name != "train-a.html"]
+    assert "98.7" not in "".join(written), "the result of a failed run must not be shown"
 
 
 GARBAGE = {
@@ -314,8 +352,8 @@ def test_garbage_in_a_run_folder_becomes_a_hole(tmp_path, kind):
         (folder / name).write_bytes(content)
     site.build_site(tmp_path, "t", plan("train/a", "evaluate/a"))
     index, page = (tmp_path / "index.html").read_text(), (tmp_path / "train-a.html").read_text()
-    assert "1 of 2 runs is not done" in index and reason in index and reason in page
-    assert "43.2" in index, "the rest stands"
+    assert "1 of 2 runs is not done" in index and reason in (tmp_path / "runs.html").read_text() and reason in page
+    assert "43.2" in (tmp_path / "numbers.html").read_text(), "the rest stands"
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"cells": 5}', b'{"nbformat": 4, "nbformat_minor": 5, '
@@ -333,17 +371,20 @@ def test_a_picture_from_elsewhere_becomes_a_hole(tmp_path, name):
     picture = {"title": "t", "photo": name, "overlay": name, "shareable": True}
     write_run(tmp_path / "quick", "pictures/a", result={"images": [picture], "legend": []})
     index = site.build_site(tmp_path / "quick", "t", plan("pictures/a")).read_text()
-    assert "1 of 1 runs is not done" in index and "data:image" not in index and "mosaic data fetch mlperf" in index
+    numbers = (tmp_path / "quick/numbers.html").read_text()
+    assert "1 of 1 runs is not done" in index and "data:image" not in index + numbers
+    assert "mosaic data fetch mlperf" in numbers
 
 
 def test_skipped_pictures_say_how_to_get_the_weights(tmp_path):
     write_run(tmp_path, "pictures/a", result={"skipped": "The graph is not here.", "images": [], "legend": []})
-    index = site.build_site(tmp_path, "t", plan("pictures/a")).read_text()
+    site.build_site(tmp_path, "t", plan("pictures/a"))
+    index = (tmp_path / "numbers.html").read_text()
     assert "The graph is not here." in index and "mosaic data fetch mlperf" in index and "MOSAIC_MIRROR" in index
-    planned_alone = site.build_site(tmp_path / "b", "t", plan("pictures/a")).read_text()
-    assert "There are no pictures yet: It has not been run." in planned_alone
+    site.build_site(tmp_path / "b", "t", plan("pictures/a"))
+    assert "There are no images yet: It has not been run." in (tmp_path / "b/numbers.html").read_text()
     without = site.build_site(tmp_path / "c", "t", plan("train/a")).read_text()
-    assert "pictures yet" not in without and 'id="pictures"' not in without  # no hole where nothing was planned
+    assert "images yet" not in without and 'id="pictures"' not in without  # no hole where nothing was planned
 
 
 def test_pages_of_runs_that_are_gone_go_too(tmp_path):
@@ -352,7 +393,7 @@ def test_pages_of_runs_that_are_gone_go_too(tmp_path):
     (tmp_path / "mine.html").write_text("<p>not made here</p>")
     shutil.rmtree(folder)
     site.build_site(tmp_path, "t", plan("train/a"))
-    assert sorted(path.name for path in tmp_path.glob("*.html")) == ["index.html", "mine.html"]
+    assert sorted(path.name for path in tmp_path.glob("*.html")) == sorted([*FRONT, "mine.html"])
 
 
 # === Publishing ===
@@ -403,7 +444,8 @@ def test_no_photograph_is_smuggled_into_published_pages(tmp_path):
 
     files = sorted(str(path.relative_to(published)) for path in published.rglob("*") if path.is_file())
     numbers = [f"runs/{run}/{name}.json" for run in ("evaluate/a", "pictures/a") for name in ("result", "run")]
-    assert files == sorted(["index.html", "evaluate-a.html", "pictures-a.html", *numbers])
+    tables = ["csv/numbers-1.csv", "csv/runs-1.csv"]
+    assert files == sorted([*FRONT, "evaluate-a.html", "pictures-a.html", *numbers, *tables])
     found = [uri for name in files for uri in data_uris((published / name).read_text(encoding="utf-8"))]
     assert len(found) == 1, [kind for kind, _ in found]
     left = np.asarray(Image.open(io.BytesIO(found[0][1])).convert("RGB"))
@@ -414,7 +456,7 @@ def test_no_photograph_is_smuggled_into_published_pages(tmp_path):
         assert raw[:60] not in text and raw[-60:] not in text and hidden[:200] not in text
     page = (published / "evaluate-a.html").read_text(encoding="utf-8")
     assert "photograph withheld: CamVid, research only" in page and "notebook.ipynb</a>" not in page
-    assert "photograph withheld: CamVid, research only" in (published / "index.html").read_text(encoding="utf-8")
+    assert "photograph withheld: CamVid, research only" in (published / "numbers.html").read_text(encoding="utf-8")
     assert len(data_uris(site.build_site(root, "t", []).with_name("evaluate-a.html").read_text())) >= 6
 
 
@@ -588,17 +630,20 @@ def test_claims_and_disagreements_are_told_with_their_pages(tmp_path):
     write_run(tmp_path, "tables/table_3", result=comparison.table(["MAdds"], rows) | {"claims": [claim]})
     write_run(tmp_path, "tables/table_4", result=comparison.table(["MAdds"], rows) | {"claims": "none"})
     index = site.build_site(tmp_path, "t", plan("tables/table_3", "tables/table_4")).read_text()
-    holds = index[index.index('id="holds"') : index.index('id="runs"')]
-    answer = index[index.index('id="answer"') : index.index('id="what"')]
+    numbers = (tmp_path / "numbers.html").read_text()
+    holds = numbers[numbers.index('id="holds"') :]
+    answer = index[index.index('id="answer"') : index.index('id="ways"')]
+    assert "far row has 12.5 B MAdds as counted, 10 in print: 1.25 times" in answer, "what speaks against the paper"
     assert "&lt;script&gt;" in holds and "<script" not in index and "The paper's 1 claim," in answer
     assert "far row" in holds and "a misprint" in holds and "near row" not in holds and "tables-table_3.html" in holds
-    assert "1 of 2 runs is not done" in index and "result.json: claims:" in index
+    assert "1 of 2 runs is not done" in index and "result.json: claims:" in (tmp_path / "runs.html").read_text()
 
 
 def test_many_holes_of_one_reason_are_told_once(tmp_path):
     why = "cityscapes is not here."
     planned = [records.Planned("train", f"n{i}", "n", f"Network {i}", f"mosaic run train/n{i}", why) for i in range(9)]
     planned.append(records.Planned("train", "other", "n", "d", "c", "It was not asked for.", asked=False))
-    index = site.build_site(tmp_path, "t", planned).read_text()
-    assert "9 of 9 runs are not done" in index and index.count(f'<p class="reason">{why}</p>') == 1
+    assert "9 of 9 runs are not done" in site.build_site(tmp_path, "t", planned).read_text()
+    index = (tmp_path / "runs.html").read_text()
+    assert index.count(f'<p class="reason">{why}</p>') == 1
     assert "9 runs, from train/n0 to train/n8" in index and "not asked" in index

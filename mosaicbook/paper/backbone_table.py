@@ -110,12 +110,14 @@ def findings(compared):
             "Table 1",
             claims.YES if len(same) == len(stages) else claims.NO,
             f"{len(same)} of {len(stages)} rows are as printed" + (f", not {other}." if other else "."),
+            number="1.1",
         ),
         claims.Finding(
             "Its last features are at output stride 16, and skips may be taken at 4 and 8.",
             "Table 1 and section 6.1",
             claims.YES if {"4", "8", "16"} <= set(strides) else claims.NO,
             f"The built graph gives features to a decoder at output strides {', '.join(strides)}.",
+            number="1.2",
         ),
         claims.Finding(
             "Convolutions at the end are dilated by 2 in place of the strides that were removed.",
@@ -124,5 +126,6 @@ def findings(compared):
             "Dilated as built: "
             + ", ".join(row["stage"] for row in stages if row["built"]["dilation"] == "2")
             + ". The paper does not say which; the authors' released graphs begin there.",
+            number="1.3",
         ),
     ]

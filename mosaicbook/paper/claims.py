@@ -17,7 +17,8 @@ class Finding:
     """What became of a claim.
 
     verdict, sentence: in the paper's setting. elsewhere, elsewhere_sentence: in another; "" where it has no sense.
-    group: a key of `statements.GROUPS`. printed: how many printed comparisons hold, {"of", "holds", "small", "pairs"}.
+    number: the table and the claim's place among those about it, as in "3.4"; "" where it has none. group: a key of
+    `statements.GROUPS`. printed: how many printed comparisons hold, {"of", "holds", "small", "pairs"}.
     pairs: our comparisons with their intervals, in points. not_compared: why evaluations that it is about were not
     compared.
     """
@@ -28,6 +29,7 @@ class Finding:
     sentence: str
     group: str = BUILT
     table: int | None = None
+    number: str = ""
     elsewhere: str = ""
     elsewhere_sentence: str = ""
     printed: dict = field(default_factory=dict)
@@ -64,8 +66,11 @@ def _item(finding):
     if finding.not_compared:
         reasons = "".join(f"<li>{escape(reason)}</li>" for reason in finding.not_compared)
         text += f"<details><summary>What was run and not compared</summary><ul>{reasons}</ul></details>"
+    anchor = f' id="claim-{escape(finding.number)}"' if finding.number else ""
+    number = f'<a class="mark" href="claims.html#claim-{escape(finding.number)}">Claim {escape(finding.number)}</a> '
     return (
-        f'<li><span class="chips">{chips}</span> <strong>{escape(finding.claim)}</strong> '
+        f'<li{anchor}><span class="chips">{number if finding.number else ""}{chips}</span> '
+        f"<strong>{escape(finding.claim)}</strong> "
         f'<span class="muted">({escape(finding.source)})</span> {text}</li>'
     )
 
@@ -92,7 +97,7 @@ def tally_table(findings) -> HTML:
                 cells = "".join(f'<td class="number">{row[setting][verdict] or "–"}</td>' for verdict in VERDICTS)
                 lines.append(
                     f'<tr><th scope="row">{escape(row["group"])}, {escape(title)}'
-                    f'<span class="muted"> {escape(row["about"])}</span></th>{cells}</tr>'
+                    f'<span class="note">{escape(row["about"])}</span></th>{cells}</tr>'
                 )
     head = "".join(f'<th scope="col" class="number">{chip(verdict)}</th>' for verdict in VERDICTS)
     return HTML(

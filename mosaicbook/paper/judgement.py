@@ -28,7 +28,7 @@ def judge(claim, found=(), refused=()) -> Finding:
     """What became of one claim. found, refused: see `study.studies`."""
     printed = in_print(claim)
     about = {"claim": claim.text, "source": claim.source, "group": claim.group, "table": claim.table,
-             "printed": printed}  # fmt: skip
+             "number": statements.number(claim), "printed": printed}  # fmt: skip
     if claim.column == statements.MADDS:
         verdict, sentence = _counted(claim)
         return Finding(**about, verdict=verdict, sentence=f"{sentence} {_print_sentence(claim, printed)}")

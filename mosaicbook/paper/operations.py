@@ -27,7 +27,9 @@ def finding(profile_name) -> Finding:
             exported |= {kind for file in result["files"] for kind in file.get("ops") or {}}
     verdict, sentence = _judged(released, "The authors' released file is not there.", "The authors' released file")
     elsewhere, more = _judged(exported, "No file with MOSAIC's head was exported here.", "Our exported files")
-    return Finding(CLAIM, SOURCE, verdict, sentence, statements.BUILT, elsewhere=elsewhere, elsewhere_sentence=more)
+    return Finding(
+        CLAIM, SOURCE, verdict, sentence, statements.BUILT, number="O.1", elsewhere=elsewhere, elsewhere_sentence=more
+    )
 
 
 def _judged(kinds, missing, holder):

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 BUILT, COUNTED, MEASURED = "as built", "as counted", "as measured"
 GROUPS = {
-    BUILT: "what the networks are: their graphs beside the paper's tables and text",
-    COUNTED: "what they cost: arithmetic on the built graphs",
-    MEASURED: "how accurate and how fast they are: trainings, evaluations and timings",
+    MEASURED: "accuracy and speed, by trainings and timings",
+    COUNTED: "cost, by arithmetic on the built graphs",
+    BUILT: "the networks' graphs beside the paper's text",
 }
 MIOU, MADDS = "mIoU", "MAdds"
 
@@ -140,3 +140,9 @@ CLAIMS = (
 def of_table(table) -> tuple[Claim, ...]:
     """The claims about one table."""
     return tuple(claim for claim in CLAIMS if claim.table == table)
+
+
+def number(claim) -> str:
+    """A claim's table and its place among the claims about it, as in "3.4"; "" for one that is not listed."""
+    about = of_table(claim.table)
+    return f"{claim.table}.{about.index(claim) + 1}" if claim in about else ""

@@ -11,6 +11,8 @@ from pydantic import ValidationError
 
 from mosaicbook.runs.results import FORMS
 
+_TAKEN = ("index", "numbers", "runs", "about")  # pages of a report that are of no run
+
 
 def page_name(run_id) -> str:
     """The page of a run "stage/row": `stage-row.html`, or `claims.html` of claims/claims.
@@ -20,7 +22,7 @@ def page_name(run_id) -> str:
     stage, _, row = run_id.partition("/")
     plain = row if stage == row else run_id.replace("/", "-")
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip(".-") or "run"
-    if safe != plain or len(safe) > 100 or safe.lower() == "index":
+    if safe != plain or len(safe) > 100 or safe.lower() in _TAKEN:
         safe = f"{safe[:90]}-{hashlib.sha256(run_id.encode()).hexdigest()[:6]}"
     return f"{safe}.html"
 

@@ -50,6 +50,14 @@ class Run:
             shutil.rmtree(self.scratch, ignore_errors=True)
 
 
+_OPEN = []
+
+
+def current() -> Run | None:
+    """The run that this process has started last, or None."""
+    return _OPEN[-1] if _OPEN else None
+
+
 def start(stage, namespace) -> Run:
     """Checks the parameters in a notebook's globals and opens its run.
 
@@ -62,10 +70,12 @@ def start(stage, namespace) -> Run:
         if isinstance(value, str) and value.startswith("~/"):
             namespace[name] = values[name] = os.path.expanduser(value)
     if "MOSAIC_RUN_FOLDER" in os.environ:
-        return Run(stage, os.environ["MOSAIC_RUN_FOLDER"], os.environ["MOSAIC_RUN_SCRATCH"], by_hand=False)
+        _OPEN.append(Run(stage, os.environ["MOSAIC_RUN_FOLDER"], os.environ["MOSAIC_RUN_SCRATCH"], by_hand=False))
+        return _OPEN[-1]
     folder = reports_folder() / "by-hand" / stage
     key = hashlib.sha256(repr(sorted(values.items())).encode()).hexdigest()[:12]
-    return Run(stage, folder, folder / "scratch" / key, by_hand=True)
+    _OPEN.append(Run(stage, folder, folder / "scratch" / key, by_hand=True))
+    return _OPEN[-1]
 
 
 # === Run folders ===

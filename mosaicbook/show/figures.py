@@ -13,6 +13,7 @@ import numpy as np
 from IPython.display import HTML
 from PIL import Image
 
+from mosaicbook.runs.run import current
 from mosaicbook.show.links import run_link
 from mosaicbook.show.tables import measured_table, table
 from mosaiclib.data.images import IGNORE
@@ -63,6 +64,7 @@ def style():
 def figure(fig, alt, caption="", shareable=None) -> HTML:
     """A matplotlib figure (or what has one, as seaborn's grids do) as SVG, and closes it.
 
+    Within a run it is saved in the run's folder, too, where it has not been (see `save`), for its page to offer.
     One that holds a raster picture, or a mesh as fine as one, becomes PNG and may be published only with
     shareable=True: nobody can tell a heat map from a photograph once it is drawn.
     """
@@ -76,9 +78,12 @@ def figure(fig, alt, caption="", shareable=None) -> HTML:
         pyplot.close(fig)
         uri = _uri(buffer.getvalue(), "png")
         return _picture(uri, alt, caption, bool(shareable), kind="plot paper", width=width)
-    drawn = svg(fig)
+    drawn, file = svg(fig), getattr(fig, "_file", "")
+    if not file and (run := current()):
+        file = f"plot_{len(list(run.folder.glob('plot_*.svg'))) + 1}"
+        save(fig, run.folder / file)
     pyplot.close(fig)
-    return from_svg(drawn, width, alt, caption, shareable=shareable is None or shareable)
+    return from_svg(drawn, width, alt, caption, shareable=shareable is None or shareable, file=file)
 
 
 def svg(fig) -> str:
@@ -89,16 +94,20 @@ def svg(fig) -> str:
     return text[text.index("<svg") :].replace(INK, "currentColor")
 
 
-def from_svg(drawn, width, alt, caption="", shareable=True) -> HTML:
-    """What `svg` gave, as a picture `width` pixels wide that follows the reader's light or dark page."""
+def from_svg(drawn, width, alt, caption="", shareable=True, file="") -> HTML:
+    """What `svg` gave, as an image `width` pixels wide that follows the reader's light or dark page.
+
+    file: what it was saved as in the run's folder, without an ending.
+    """
     head, _, rest = drawn.partition(">")
     uri = _uri(f"{head}>{_SVG_COLOURS}{rest}".encode(), "svg+xml")
-    return _picture(uri, alt, caption, shareable, kind="plot", width=width)
+    return _picture(uri, alt, caption, shareable, kind="plot", width=width, file=file)
 
 
 def save(fig, path):
     """Writes a matplotlib figure as SVG, PDF and PNG on white, for papers and slides. path: without an ending."""
     path = Path(path)
+    fig._file = path.name
     fig.savefig(path.with_name(f"{path.name}.svg"), facecolor="white", metadata={"Date": None, "Creator": None})
     fig.savefig(path.with_name(f"{path.name}.pdf"), metadata={"CreationDate": None})
     fig.savefig(path.with_name(f"{path.name}.png"), dpi=200, facecolor="white", metadata={"Software": None})
@@ -220,14 +229,15 @@ def _uri(content, kind):
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _picture(uri, alt, caption, shareable, kind, credit="", width=None):
+def _picture(uri, alt, caption, shareable, kind, credit="", width=None, file=""):
     if not alt:
         raise ValueError("A picture needs an alternative text that says what it shows.")
     size = f"width:{width}px;max-width:100%" if width else "width:100%"
     credit_line = f'<span class="credit">{escape(credit)}</span>' if credit else ""
     caption = f"<figcaption>{f'{escape(caption)} {credit_line}'.strip()}</figcaption>" if caption or credit else ""
-    withheld = f' data-licence="{escape(credit)}"' if credit and not shareable else ""
+    told = f' data-file="{escape(file)}"' if file else ""
+    told += f' data-licence="{escape(credit)}"' if credit and not shareable else ""
     return HTML(
         f'<figure class="{kind}" style="margin:0"><img src="{uri}" alt="{escape(alt)}" '
-        f'data-shareable="{"yes" if shareable else "no"}"{withheld} style="{size};height:auto">{caption}</figure>'
+        f'data-shareable="{"yes" if shareable else "no"}"{told} style="{size};height:auto">{caption}</figure>'
     )

@@ -15,13 +15,16 @@ def rows(findings) -> list[dict]:
     """A row a pair of networks: {"claim", "text", "paper": points or None, "ours": [comparison with an interval]}."""
     found = []
     for number, finding in enumerate(findings, start=1):
+        if finding.printed.get("small") is None and not finding.pairs:  # it compares another column than mIoU
+            continue
+        name = finding.number or str(number)
         printed = {pair["text"]: pair for pair in finding.printed.get("pairs", [])}
         texts = dict.fromkeys([*printed, *(pair["text"] for pair in finding.pairs)])
         if len(texts) > LONGEST:
             continue
         found += [
             {
-                "claim": number,
+                "claim": name,
                 "text": text,
                 "paper": [p["difference"] for p in finding.printed.get("pairs", []) if p["text"] == text],
                 "ours": [pair for pair in finding.pairs if pair["text"] == text and pair.get("lower") is not None],
@@ -48,7 +51,7 @@ def plot(findings, title):
             position += 0.5
         last = line["claim"]
         ticks.append(position)
-        names.append(f"{line['claim']}. {line['text']}")
+        names.append(f"{line['claim']}  {line['text']}")
         for value in line["paper"]:
             axes.plot(value, position, "D", color=PAPER, markersize=6, zorder=3)
         for pair in line["ours"]:

@@ -12,8 +12,8 @@ _SVG = "svg g path rect circle ellipse line polyline polygon text tspan title de
 # What these hold is no text to show; any other unknown element is unwrapped.
 _NO_TEXT = """script style template iframe object embed applet noscript head link meta base audio video canvas image
 use foreignobject math form textarea select"""
-_TEXT_ATTRIBUTES = """alt class colspan data-licence data-shareable datetime dir headers height href id lang max min
-open role rowspan scope src style tabindex title value width"""
+_TEXT_ATTRIBUTES = """alt class colspan data-file data-licence data-shareable datetime dir download headers height href
+id lang max min open role rowspan scope src style tabindex title value width"""
 _SVG_ATTRIBUTES = """viewbox d x y x1 x2 y1 y2 dx dy cx cy r rx ry points transform fill stroke stroke-width opacity
 text-anchor"""
 _ELEMENTS = {*_TEXT.split(), *_SVG.split()}
@@ -45,7 +45,7 @@ def clean(soup):
             if not element.get("src"):
                 element.decompose()
             elif not element.get("alt"):
-                element["alt"] = "A picture without a description."
+                element["alt"] = "An image without a description."
 
 
 def _allowed(element, name, value):

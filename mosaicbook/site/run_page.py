@@ -11,8 +11,8 @@ import nbformat
 from markupsafe import Markup
 
 from mosaicbook.native_messages import CHATTER
-from mosaicbook.runs.records import RunRecord, read_run
-from mosaicbook.site import redact
+from mosaicbook.runs.masking import without_secrets
+from mosaicbook.site import labels, redact
 from mosaicbook.site.allow_list import clean, parse
 
 TEMPLATES = Path(__file__).with_name("template")
@@ -20,19 +20,20 @@ FIRST_LINES, LAST_LINES = 20, 20
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
-def page(run, home="index.html", before=None, after=None, numbered=()) -> str:
+def page(run, ways, before=None, after=None, attached=None) -> str:
     """One self-contained page: no script, no request, nothing from outside that is not escaped.
 
-    run: a run folder, or the `RunRecord` of one. home: the report's index, relative to the page. before,
-    after: neighbours to turn to. numbered: [("Table", [(number, run), ...]), ...] for the navigation. Never
-    raises for what the folder holds: garbage is shown as such.
+    run: the `RunRecord` of a run folder. ways: the report's `navigation.Ways`. before, after: neighbours to turn
+    to. attached: {file: content} takes in what stands beside the page: a CSV a table, and drawings. Never raises
+    for what the folder holds: garbage is shown as such.
     """
-    run = run if isinstance(run, RunRecord) else read_run(run)
     record, secrets = run.record, redact.secrets_of(run.record)
-    notebook, unread = _read_notebook(run.folder)
+    notebook, unread = read_notebook(run.folder)
     body = parse(_cells(notebook, record, secrets) if notebook else f'<p class="gap">{unread}</p>')
     clean(body)
     title = _one_title(body) or run.run_id
+    labels.fold(body)
+    labels.label(body, run.page, {} if attached is None else attached, run)
     _wrap_tables(body)
     _tell_regions_apart(body)
     parameters = mapping(record, "parameters")
@@ -41,7 +42,8 @@ def page(run, home="index.html", before=None, after=None, numbered=()) -> str:
     return render(
         "run.html.j2",
         run=run,
-        home=home,
+        ways=ways,
+        here=run.page,
         title=redact.neutral(title, secrets),
         synthetic=bool(run.raw and run.raw.get("synthetic")),
         reason=redact.neutral(run.reason, secrets),
@@ -66,8 +68,14 @@ def page(run, home="index.html", before=None, after=None, numbered=()) -> str:
         files=[(f, f"{folder}/{f}") for f in _files(run.folder)],
         before=before,
         after=after,
-        numbered=numbered,
     )
+
+
+def with_files(html, name, attached) -> str:
+    """A page that belongs to no run, each of its tables with an id, a number and a CSV in `attached`."""
+    soup = parse(without_secrets(html))  # before entities are written in another way
+    labels.label(soup, name, attached)
+    return str(soup)
 
 
 def _files(folder):
@@ -143,8 +151,8 @@ def _exporter():
     )
 
 
-def _read_notebook(folder):
-    """(notebook, "") or (None, why there is none)."""
+def read_notebook(folder):
+    """(the executed notebook of a run's folder, "") or (None, why there is none)."""
     path = folder / "notebook.ipynb"
     if not path.is_file():
         return None, "There is no executed notebook in this run's folder."

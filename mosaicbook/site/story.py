@@ -26,6 +26,9 @@ class Claim(BaseModel):
     group: Literal[tuple(GROUPS)] = BUILT
     elsewhere: Literal[("", *VERDICTS)] = ""
     elsewhere_sentence: str = ""
+    table: int | None = None
+    number: str = ""
+    printed: dict[str, int | list | None] = {}
 
 
 def claims(run) -> list[Finding]:
