@@ -1,10 +1,71 @@
 """Networks as functions from an image to its classes."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
 import cv2
 import numpy as np
 
+from mosaiclib import models
+from mosaiclib.data import datasets
 from mosaiclib.data.augment import GREY
 from mosaiclib.data.batches import scale_input
+from mosaiclib.models.weights import CARD_FILE
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network as a function from an image uint8 [H, W, 3] of any size to its class map uint8 [H, W].
+
+    classes, palette: names and colours (r, g, b). input_size: (height, width) of what `look` takes, uint8 [h, w, 3]; it
+    gives (integer classes [h, w], their probabilities float32 [h, w] in 0..1, or None where there are none).
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    input_size: tuple[int, int]
+    look: Callable
+
+    def __call__(self, image):
+        return segment(lambda canvas: self.look(canvas)[0], image, self.input_size)
+
+    def fitted(self, image):
+        """(classes, probabilities or None) of an image in its own aspect, as large as the network's input allows."""
+        canvas, (rows, columns) = letterbox(image, self.input_size)
+        found, confidence = self.look(canvas)
+        return found[:rows, :columns], None if confidence is None else confidence[:rows, :columns]
+
+
+def open_network(path, input_size=None, confident=False, threads=1) -> Network:
+    """The network of a weights folder, of the folder of a run that has one, or of a .tflite file.
+
+    input_size: of a network from weights, by default its card's. confident: such a network gives probabilities, too.
+    threads: of a .tflite's interpreter. Raises ValueError where there is no network or it is damaged.
+    """
+    path = Path(path)
+    if path.suffix != ".tflite" and not path.is_file():
+        folder = path / "weights" if (path / "weights" / CARD_FILE).is_file() else path
+        model = models.load(folder, input_size, output="probabilities" if confident else "classes")
+        return of_keras(model, models.load_card(folder))
+    from mosaiclib.tflite.segmenter import TFLiteSegmenter
+
+    segmenter = TFLiteSegmenter(path, threads)
+    palette = (segmenter.about or {}).get("palette") or datasets.palette_of("", len(segmenter.names))
+    colours = tuple(tuple(colour) for colour in palette)
+    return Network(path.name, segmenter.names, colours, segmenter.input_size, lambda x: (segmenter.classes(x), None))
+
+
+def of_keras(model, card) -> Network:
+    """The same of a Keras network with output "classes" or "probabilities"; card: what its weights are."""
+    palette = tuple(datasets.palette_of(card.dataset, len(card.classes)))
+
+    def look(canvas):
+        output = keras_runner(model)(canvas)
+        return (output, None) if output.ndim == 2 else (output.argmax(-1).astype(np.uint8), output.max(-1))
+
+    return Network(card.spec.name, tuple(card.classes), palette, model.input_shape[1:3], look)
 
 
 class KerasSegmenter:
@@ -78,18 +139,5 @@ def agreement(one, other, image, size):
 
 
 def keras_runner(model):
-    """A Keras network with output "classes" as a function from uint8 [h, w, 3] to integer [h, w]."""
+    """A Keras network as a function from uint8 [h, w, 3] to its output, [h, w] where that is "classes"."""
     return lambda canvas: np.asarray(model.predict_on_batch(scale_input(canvas)[None]))[0]
-
-
-def confident_runner(model):
-    """A Keras network with output "probabilities" as a function from uint8 [h, w, 3] to what it finds.
-
-    That is (classes uint8 [h, w], their probabilities float32 [h, w] in 0..1).
-    """
-
-    def run(canvas):
-        probabilities = np.asarray(model.predict_on_batch(scale_input(canvas)[None]))[0]
-        return probabilities.argmax(-1).astype(np.uint8), probabilities.max(-1)
-
-    return run

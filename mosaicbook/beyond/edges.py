@@ -23,9 +23,7 @@ def score(classes_of, dataset, samples, ratios, rule) -> dict:
     """{"n_images", "miou", "boundary": [boundary mIoU by ratio]} of a segmenter on some samples, in 0..1."""
     matrix = evaluation.ConfusionMatrix(len(dataset.classes))
     edges = [boundary.BoundaryCounts(len(dataset.classes), ratio) for ratio in ratios]
-    for sample in samples:
-        image, label = dataset.read(sample)
-        found = np.asarray(classes_of(image))
+    for label, found in evaluation.predictions(dataset, samples, classes_of):
         for counts in (matrix, *edges):
             counts.update(label, found)
     miou = evaluation.score(matrix, rule).miou

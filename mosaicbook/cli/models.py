@@ -179,37 +179,14 @@ def predict(
         )
     images.check_png_name(out)
     picture = images.read_image(image)
-    classes_of, size, classes, palette = _from_tflite(fetch.located(tflite)) if tflite else _from_weights(weights)
-    label = inference.segment(classes_of, picture, size)
-    drawn = overlays.overlay(picture, label, palette)
-    images.write_png(out, overlays.with_legend(drawn, label, classes, palette))
-    found = {classes[i]: round(share, 4) for i, share in overlays.shares(label, classes)}
-    if letters := overlays.lacking("".join(found)):
+    network = inference.open_network(fetch.located(tflite) if tflite else weights)
+    label = network(picture)
+    drawn = overlays.overlay(picture, label, network.palette)
+    images.write_png(out, overlays.with_legend(drawn, label, network.classes, network.palette))
+    shares = {network.classes[i]: round(share, 4) for i, share in overlays.shares(label, network.classes)}
+    if letters := overlays.lacking("".join(shares)):
         print(f"mosaic: no font here has {letters}: the legend shows boxes for them", file=sys.stderr)
-    print(json.dumps({"out": str(out), "shares": found}) if as_json else f"{out}: {', '.join(found)}")
-
-
-def _from_weights(folder):
-    """(classes of a picture, size, class names, palette) of a weights folder."""
-    from mosaiclib import inference, models
-    from mosaiclib.data import datasets
-
-    card = models.load_card(folder)
-    runner = inference.keras_runner(models.load(folder, output="classes"))
-    return runner, card.input_size, card.classes, datasets.palette_of(card.dataset, len(card.classes))
-
-
-def _from_tflite(file):
-    """The same of a .tflite file: names and colours that it brings along, numbers where it brings none."""
-    from mosaiclib.data import datasets
-    from mosaiclib.tflite.segmenter import TFLiteSegmenter
-
-    segmenter = TFLiteSegmenter(file)
-    if segmenter.about:
-        palette = [tuple(colour) for colour in segmenter.about["palette"]]
-    else:
-        palette = datasets.palette_of("", len(segmenter.names))
-    return segmenter.classes, segmenter.input_size, segmenter.names, palette
+    print(json.dumps({"out": str(out), "shares": shares}) if as_json else f"{out}: {', '.join(shares)}")
 
 
 @app.command()
@@ -246,10 +223,7 @@ def evaluate(
         if warning := inference.too_large([round(side) for side in scaled], models.load_card(weights).input_size):
             print(f"mosaic: {warning} (--input-scale).", file=sys.stderr)
     else:
-        from mosaiclib.tflite.segmenter import TFLiteSegmenter
-
-        segmenter = TFLiteSegmenter(fetch.located(tflite))
-        classes_of = partial(inference.segment, segmenter.classes, size=segmenter.input_size)
+        classes_of = inference.open_network(fetch.located(tflite))
     bar = partial(tqdm, disable=as_json or None)  # None: none where it is no terminal
     matrix = evaluation.evaluate(classes_of, data, split, limit, progress=bar)
     score = evaluation.score(matrix, rule or data.rule)

@@ -191,7 +191,7 @@ def _choices(what):
     found = {title: what}
     if what != PAPER:
         found[f"{PAPER.name}, {PAPER.input_size[0]}x{PAPER.input_size[1]}"] = PAPER
-    released = fetch.find("mlperf/mosaic_r4_uint8.tflite")
+    released = fetch.find(fetch.R4)
     files = {title: path for title, path in networks.here().items() if path.endswith(".tflite")}
     files = {title: path for title, path in files.items() if path not in fetch.FILES}
     if released and str(released) not in files.values():

@@ -36,7 +36,7 @@ def segment(image="stereo_motorcycle", weights=None, other=None, opacity=0.55, i
 
 
 class SegmentPanel(Panel):
-    """image: uint8 [H, W, 3]. one, other: the `networks.Network`s; found: what each finds in it."""
+    """image: uint8 [H, W, 3]. one, other: the `inference.Network`s; found: what each finds in it."""
 
     def __init__(self, image, weights, other, opacity, isolated):
         self._asked = self._shown = {"image": image, "weights": weights, "other": other}
@@ -116,13 +116,13 @@ class SegmentPanel(Panel):
             image, credit = _read(asked["image"])
         one = networks.load(asked["weights"])
         other = networks.load(asked["other"]) if asked["other"] else None
-        found = [network.segment(image) for network in (one, other) if network]
+        found = [network.fitted(image) for network in (one, other) if network]
         if image is not self.image:
             self.viewer.show_picture(image)
         self._shown, self.image, self._credit = asked, image, credit
         self.one, self.other, self.found = one, other, found
         self.differs = self._difference() if other else None
-        shown = [(n.title, n.classes, p, *f) for n, p, f in zip(self._both(), self._palettes(), found, strict=True)]
+        shown = [(n.name, n.classes, p, *f) for n, p, f in zip(self._both(), self._palettes(), found, strict=True)]
         title = None if self.differs is None else f"They differ on {100 * self.differs.mean():.1f} % of the pixels"
         difference = None if self.differs is None else (title, self.differs)
         self.viewer.show_maps(shown[0], shown[1] if other else None, difference, self._legend())
@@ -197,12 +197,12 @@ class SegmentPanel(Panel):
         for network, palette, (ids, _) in zip(self._both(), self._palettes(), self.found, strict=True):
             label = overlays.shrink_label(ids, shown.shape[:2])
             drawn = overlays.overlay(shown, label, palette, self.viewer.opacity)
-            row.append(figures.photograph(drawn, f"What {network.title} finds", network.title, shareable=shareable))
+            row.append(figures.photograph(drawn, f"What {network.name} finds", network.name, shareable=shareable))
         if self.differs is not None:
             label = overlays.shrink_label(self.differs, shown.shape[:2])
             row.append(figures.label_map(label, (CORRECT, WRONG), "Where the two differ", "Where the two differ"))
         legend = self._legend()
-        names = [network.title for network in self._both()]
+        names = [network.name for network in self._both()]
         lines = [
             {"class": entry["name"], **{name: 100 * share for name, share in zip(names, entry["shares"], strict=True)}}
             for entry in legend

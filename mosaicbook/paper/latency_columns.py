@@ -1,14 +1,14 @@
 """The latency columns of Tables 2 and 7: the paper's Pixel 4, and this machine beside it, never subtracted."""
 
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from mosaicbook import paper, runs
 from mosaicbook.paper import comparison
+from mosaiclib.data import fetch
 from mosaiclib.latency.host.worker import RESOLVERS
 from mosaiclib.models import catalogue
 
-# Released graphs that are the network of a row.
-RELEASED = {"mosaic_r4_uint8": "mnmh448-mosaic-f64-d64", "deeplabv3plus_mnv2_qat_uint8": "mnv2-dlv3plus"}
+_RELEASED = {Path(key).stem: file.network for key, file in fetch.RELEASED.items()}
 HERE = "CPU, this machine"
 PHONE = "benchmark_model"  # the runtime of measurements on a phone
 # Which of the paper's devices a configuration of `mosaic bench --android` runs on.
@@ -105,7 +105,7 @@ def timings(profile_name):
         for row in result["measurements"]:
             name = row["model"].partition("_")[0]
             if row["mean_ms"] is not None:
-                yield run_id, name if name in catalogue.names() else RELEASED.get(row["model"], row["model"]), row
+                yield run_id, name if name in catalogue.names() else _RELEASED.get(row["model"], row["model"]), row
 
 
 def _pixel(record, device):

@@ -12,14 +12,13 @@ COMMON = frozenset(
      "LOGISTIC", "MAX_POOL_2D", "MEAN", "MUL", "PAD", "QUANTIZE", "RELU", "RELU6", "RESHAPE", "RESIZE_BILINEAR",
      "SOFTMAX", "SPLIT", "STRIDED_SLICE"}
 )  # fmt: skip
-RELEASED = "mlperf/mosaic_r4_uint8.tflite"
 CLAIM = "MOSAIC is made of operations that mobile hardware commonly supports (read here as: all are in NNAPI 1.2)."
 SOURCE = "abstract and section 1"
 
 
 def finding(profile_name) -> Finding:
     """What became of it: in the authors' released file where it is there, and in this profile's exported ones."""
-    path = fetch.find(RELEASED)
+    path = fetch.find(fetch.R4)
     released = {operation.kind for operation in TFLiteGraph(path).operations} if path else set()
     exported = set()
     for result in runs.finished(profile_name, "export").values():

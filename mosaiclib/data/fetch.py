@@ -21,7 +21,8 @@ class RemoteFile:
     """One file: its key below the mirror and the data folder, where it comes from, what it must be.
 
     url: None where there is no public address; `how` then says what to do. sha256: None where nobody here
-    has held the file yet. cityscapes_miou_percent: what its publisher reports on Cityscapes val.
+    has held the file yet. cityscapes_miou_percent: what its publisher reports on Cityscapes val. title, network: of a
+    released graph that can be imported, what it is and the catalogue's name of its network.
     """
 
     key: str
@@ -30,16 +31,23 @@ class RemoteFile:
     licence: str
     how: str = ""
     cityscapes_miou_percent: float | None = None
+    title: str = ""
+    network: str = ""
+
+
+R4 = "mlperf/mosaic_r4_uint8.tflite"
 
 
 FILES = {
     file.key: file
     for file in (
         RemoteFile(
-            "mlperf/mosaic_r4_uint8.tflite",
+            R4,
             f"{_MOBILE_OPEN}/mosaic/models_and_checkpoints/R4/mobile_segmenter_r4_quant_argmax_uint8.tflite",
             "da8b3822a22fde45ecaf0ff32022287eff58b500096971b04f3c1b292da66a3c",
             _MLCOMMONS,
+            title="The authors' R4 (MOSAIC, 31 classes of ADE20K)",
+            network="mnmh448-mosaic-f64-d64",
         ),
         RemoteFile(
             "mlperf/mosaic_r3_uint8.tflite",
@@ -52,6 +60,8 @@ FILES = {
             f"{_MOBILE_OPEN}/deeplab/models_and_code/checkpoints/quantize_aware_training/freeze_qat.tflite",
             "2d58c681d81b5e181816b81cc815b82edf3daad905b4d7d35afade80aee93b5f",
             _MLCOMMONS,
+            title="MLPerf's MobileNetV2 + DeepLabV3+",
+            network="mnv2-dlv3plus",
         ),
         RemoteFile(
             "mlperf/deeplabv3plus_mnv2_ptq_int8.tflite",
@@ -84,6 +94,7 @@ FILES = {
     )
 }
 
+RELEASED = {key: file for key, file in FILES.items() if file.network}
 COLLECTIONS = {
     "mlperf": tuple(key for key in FILES if key.startswith("mlperf/")),
     "model-garden": tuple(key for key in FILES if key.startswith("model-garden/")),

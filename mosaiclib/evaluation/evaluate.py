@@ -4,21 +4,29 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
+import numpy as np
+
 from mosaiclib.data import images
 from mosaiclib.evaluation.iou import ConfusionMatrix
 
 
 def evaluate(classes_of, dataset, split, limit=None, progress=None) -> ConfusionMatrix:
-    """Runs `classes_of` (uint8 picture [H, W, 3] -> integer [H, W]) over a split, picture by picture.
+    """Runs `classes_of` (uint8 image [H, W, 3] -> integer [H, W]) over a split, image by image.
 
-    limit: only the first so many samples. progress: called with the iterable of samples (tqdm). Pictures are
+    limit: only the first so many samples. progress: called with the iterable of samples (tqdm). Images are
     decoded in threads while the network runs.
     """
     matrix = ConfusionMatrix(len(dataset.classes))
     samples = dataset.split(split)[:limit]
-    for image, label in _ahead(dataset.read, progress(samples) if progress else samples):
-        matrix.update(label, classes_of(image))
+    for label, found in predictions(dataset, progress(samples) if progress else samples, classes_of):
+        matrix.update(label, found)
     return matrix
+
+
+def predictions(dataset, samples, *networks):
+    """Yields (label, a class map of each network) of every sample; a network is as in `evaluate`."""
+    for image, label in _ahead(dataset.read, samples):
+        yield label, *(np.asarray(classes_of(image)) for classes_of in networks)
 
 
 def evaluate_files(predictions, labels, dataset, workers=2) -> ConfusionMatrix:
