@@ -9,7 +9,6 @@ from mosaiclib.data import datasets, images
 from mosaiclib.data.fetch import NotAvailable
 
 WORST = 2
-SVG_WIDTH = 560
 
 
 def table(rows) -> str:

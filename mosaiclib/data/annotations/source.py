@@ -28,7 +28,6 @@ class Source:
             raise ValueError(f"{path} is an archive: unpack it and name the folder.")
         self.root = path if path.is_dir() else path.parent
         self.files = _walk(path) if path.is_dir() else [path]
-        self.only_file = None if path.is_dir() else path
         self._places = [(self.root, self.files if path.is_dir() else _walk(self.root))]
         if images is not None:
             folder = Path(images).expanduser()

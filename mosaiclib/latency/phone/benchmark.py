@@ -4,7 +4,6 @@ Each benchmark run is a process on the phone. The configurations take turns, and
 each. What was pushed is removed at the end; what has been measured is kept if the phone goes away.
 """
 
-import base64
 import hashlib
 import re
 import shlex
@@ -13,7 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from mosaiclib.latency import bench_log, host, verdicts
-from mosaiclib.latency.phone import tool_log, tool_result
+from mosaiclib.latency.phone import tool_log
 from mosaiclib.latency.phone.adb import PhoneGone, find_phone
 
 # TFLite's own tool. LiteRT's later one, for CompiledModel, has the same name and knows none of the flags below.
@@ -117,9 +116,8 @@ def _take(phone, header, lines, log, progress):
 
 def _one_run(phone, setup, asked, folder, pushed, start):
     before = _cool(phone, start, asked["pause_s"])
-    result = f"{folder}/result"
-    command = [pushed[asked["tool"]], *flags(setup, asked["runs"], pushed), f"--result_file_path={result}"]
-    output, status = phone.shell(f"rm -f {result}; LD_LIBRARY_PATH={folder} {shlex.join(command)}")
+    command = [pushed[asked["tool"]], *flags(setup, asked["runs"], pushed)]
+    output, status = phone.shell(f"LD_LIBRARY_PATH={folder} {shlex.join(command)}")
     log = tool_log.parse(output)
     if status and log.failure is None:
         log.failure = f"The benchmark tool ended with status {status}."
@@ -133,7 +131,7 @@ def _one_run(phone, setup, asked, folder, pushed, start):
     conditions = {**{f"{name}_before": value for name, value in before.items()},
                   **{f"{name}_after": value for name, value in after.items()}}  # fmt: skip
     answer = {"verdict": verdict, "note": "; ".join(filter(None, notes)), "conditions": conditions, "output": output}
-    return answer | _numbers(log, _result(phone, result))
+    return answer | _numbers(log)
 
 
 def find_tool(path, folder):
@@ -171,30 +169,19 @@ def flags(setup, runs, pushed):
     ]
 
 
-def _numbers(log, result):
-    """An answer's numbers, from the result file where the tool wrote one, else from the log."""
+def _numbers(log):
+    """An answer's numbers."""
     numbers = {
-        "mean_ms": result.get("avg_ms", log.inference.mean_ms),
-        "init_ms": result.get("init_ms", log.init_ms),
-        "first_ms": result.get("first_inference_ms", log.first_ms),
-        "warmup_ms": result.get("average_warm_up_ms", log.warmup.mean_ms),
-        "memory_mb": result["overall_footprint_kb"] / 1024 if "overall_footprint_kb" in result else log.memory_mb,
-        "peak_memory_mb": result.get("peak_mem_mb") or log.peak_memory_mb,
-        "inferences": result.get("num_runs", log.inference.count),
-        "std_of_inferences_ms": result.get("stddev_ms", log.inference.std_ms),
+        "mean_ms": log.inference.mean_ms,
+        "init_ms": log.init_ms,
+        "first_ms": log.first_ms,
+        "warmup_ms": log.warmup.mean_ms,
+        "memory_mb": log.memory_mb,
+        "peak_memory_mb": log.peak_memory_mb,
+        "inferences": log.inference.count,
+        "std_of_inferences_ms": log.inference.std_ms,
     }
     return {name: value for name, value in numbers.items() if value is not None}
-
-
-def _result(phone, path):
-    """The result file as numbers; {} where an older tool wrote none."""
-    text, status = phone.shell(f"base64 {path}")
-    if status:
-        return {}
-    try:
-        return tool_result.read(base64.b64decode("".join(text.split()), validate=True))
-    except ValueError:
-        return {}
 
 
 def _cool(phone, start, pause_s):

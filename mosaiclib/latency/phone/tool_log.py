@@ -1,16 +1,14 @@
-"""What TFLite's benchmark tools print, read as a grammar of their own format strings.
+"""The log of TFLite's benchmark_model, read as a grammar of its own format strings.
 
-Sources: LiteRT's tflite/tools/benchmark (benchmark_model.cc, benchmark_tflite_model.cc), tflite/core/
-subgraph.cc, delegates/gpu/common/model_builder.cc, litert/tools/benchmark_litert_model.h, and the wording
-of their older releases. benchmark_model prints microseconds, benchmark_litert_model milliseconds; here all
+Sources: LiteRT's tflite/tools/benchmark (benchmark_model.cc, benchmark_tflite_model.cc), tflite/core/subgraph.cc,
+delegates/gpu/common/model_builder.cc, and the wording of their older releases. The tool prints microseconds; here all
 is ms and MB. Lines that are none of these are left alone.
 """
 
 import re
 from dataclasses import dataclass, field
 
-# Flags that an older tool may not know without measuring something else.
-HARMLESS = ("--result_file_path", "--report_peak_memory_footprint")
+HARMLESS = ("--report_peak_memory_footprint",)  # an older tool may not know it without measuring something else
 
 
 @dataclass
@@ -20,10 +18,6 @@ class Stats:
     count: int | None = None
     mean_ms: float | None = None
     std_ms: float | None = None
-    min_ms: float | None = None
-    max_ms: float | None = None
-    median_ms: float | None = None
-    p95_ms: float | None = None
 
 
 @dataclass
@@ -120,8 +114,7 @@ _COMPLAINT = re.compile(
 def _stats(log, series, match):
     values = {key: float(value) for key, value in re.findall(rf"(\w+)=({_NUMBER})", match[0])}
     mean = values.get("avg", values.get("curr") if values["count"] == 1 else None)
-    named = {"mean": mean, **{name: values.get(name) for name in ("std", "min", "max", "median", "p95")}}
-    series.append(Stats(int(values["count"]), **{f"{k}_ms": None if v is None else v / 1e3 for k, v in named.items()}))
+    series.append(Stats(int(values["count"]), *(None if v is None else v / 1e3 for v in (mean, values.get("std")))))
 
 
 def _timings(log, series, match):
@@ -131,19 +124,6 @@ def _timings(log, series, match):
         series.append(Stats())
     for stats, mean in zip(series, (found["warmup"], found["inference"]), strict=False):
         stats.mean_ms = mean if stats.mean_ms is None else stats.mean_ms
-
-
-def _compiled(log, series, match):
-    """A line of benchmark_litert_model, which prints ms."""
-    while len(series) < 2:
-        series.append(Stats())
-    stats, value = series[match["what"] == "Inference"], float(match["value"])
-    if match["which"] == "first":
-        log.first_ms = value
-    else:
-        setattr(stats, {"avg": "mean_ms"}.get(match["which"], f"{match['which']}_ms"), value)
-    if match["runs"]:
-        stats.count = int(match["runs"])
 
 
 def _applied(log, series, match):
@@ -175,8 +155,8 @@ def _failed(log, series, match):
     log.failure = f"{reason}." if log.failure is None else log.failure  # the first says most
 
 
-def _set(name, scale=1):
-    return lambda log, series, match: setattr(log, name, float(match["value"]) * scale)
+def _set(name):
+    return lambda log, series, match: setattr(log, name, float(match["value"]))
 
 
 _GRAMMAR = [(re.compile(pattern.replace("NUMBER", _NUMBER)), take) for pattern, take in (
@@ -217,11 +197,6 @@ _GRAMMAR = [(re.compile(pattern.replace("NUMBER", _NUMBER)), take) for pattern, 
      r"|^(?P<external_library>Unable to load external delegate)|^(?P<hexagon>Hexagon Delegate is not supported)",
      _not_created),
     (r"^Unconsumed cmdline flags: (.+)", lambda log, series, match: log.unknown_flags.extend(match[1].split())),
-    (r"^Model initialization: (?P<value>NUMBER) ms", _set("init_ms")),
-    (r"^(?P<what>Warmup|Inference) \((?P<which>first|avg|min|max|std)\):\s+(?P<value>NUMBER)(?: ms)?"
-     r"(?: \((?P<runs>\d+) runs\))?", _compiled),
-    (r"^Overall footprint:\s+(?P<value>NUMBER)", _set("memory_mb")),
-    (r"^Peak memory:\s+(?P<value>NUMBER)", _set("peak_memory_mb")),
     (r"^(?:Failed to (?:apply .+ delegate|load model|initialize (?:the interpreter|model loader)|allocate tensors"
      r"|set thread number|parse flag).*|Disallowed CPU fallback detected.*|CANNOT LINK EXECUTABLE.*"
      r"|(?:Segmentation fault|Aborted|Killed|Illegal instruction)\b.*)", _failed),
