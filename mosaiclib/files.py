@@ -70,3 +70,9 @@ def plain(error) -> str:
         return text
     what, path = found.groups()
     return f"{path} {_SENTENCES.get(what, f'cannot be used: {what.lower()}')}." if path else f"{what}."
+
+
+def first_fault(error) -> str:
+    """The first error of a pydantic `ValidationError` as "field.0: what is wrong"; without a colon for the whole."""
+    first = error.errors()[0]
+    return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, "))))

@@ -57,8 +57,9 @@ def test_a_run_that_finishes(run_notebook):
         ([START, FINISH, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"], "The kernel died"),
         ([START, FINISH, "1 / 0"], "ZeroDivisionError: division by zero"),
         ([START, 'raise OSError(28, "No space left on device")', FINISH], "No space left on device"),
-        ([START], "result.json was not written"),
+        ([START], "result.json is missing"),
         ([START, 'run.finish({"x": float("nan")})'], "not JSON compliant"),
+        ([START.replace("data", "evaluate"), 'run.finish({"model": "x"})'], "stage evaluate: dataset: Field required"),
     ],
 )
 def test_runs_that_do_not_finish(run_notebook, cells, reason):

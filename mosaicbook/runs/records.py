@@ -1,7 +1,6 @@
 """Run folders as a report sees them: read with suspicion, and a hole with a reason where one cannot be read."""
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from mosaicbook.runs.results import FORMS
+from mosaicbook.runs.run import read_json
+from mosaiclib.files import first_fault
 
 _TAKEN = ("index", "numbers", "runs", "about")  # pages of a report that are of no run
 
@@ -103,28 +104,11 @@ def read_run(folder, run_id=None, description="", command="", planned=True, why_
             if not (folder / "notebook.ipynb").is_file():
                 raise ValueError("notebook.ipynb is missing.")
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        status, reason = "unreadable", f"result.json: {place + ': ' if place else ''}{first['msg']}."
+        status, reason = "unreadable", f"result.json: {first_fault(error)}."
     except ValueError as error:
-        status, reason = "unreadable", str(error)
+        status, reason = "unreadable", str(error).removeprefix(f"{folder}/")
     command = command or str(record.get("command") or "")
     return RunRecord(**known, status=status, reason=reason, record=record, raw=raw, result=result, command=command)
-
-
-def read_json(path) -> dict:
-    """A JSON object from a file. Raises ValueError that names the file, not its folder."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"{path.name} is missing.") from None
-    except (ValueError, RecursionError):
-        raise ValueError(f"{path.name} is not valid JSON.") from None
-    except OSError as error:
-        raise ValueError(f"{path.name} cannot be read: {error.strerror}.") from None
-    if not isinstance(data, dict):
-        raise ValueError(f"{path.name} does not hold a JSON object.")
-    return data
 
 
 def read_runs(profile_folder, planned) -> list[RunRecord]:

@@ -10,9 +10,12 @@ import os
 import shutil
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from mosaicbook.runs import parameters
 from mosaicbook.runs.provenance import ROOT
-from mosaiclib.files import plain, replacing
+from mosaicbook.runs.results import FORMS
+from mosaiclib.files import first_fault, plain, replacing
 
 
 def reports_folder() -> Path:
@@ -44,7 +47,15 @@ class Run:
             raise OSError(plain(error)) from None
 
     def finish(self, result):
-        """Writes the numbers of this run, with units in their names, to result.json."""
+        """Writes the numbers of this run, with units in their names, to result.json.
+
+        Raises ValueError where they are not of the form that readers of this stage expect (`results.FORMS`).
+        """
+        if self.stage in FORMS:
+            try:
+                FORMS[self.stage].model_validate(result)
+            except ValidationError as error:
+                raise ValueError(f"No result of the stage {self.stage}: {first_fault(error)}.") from None
         write_json(self.folder / "result.json", result)
         if self.by_hand:
             shutil.rmtree(self.scratch, ignore_errors=True)
@@ -103,9 +114,11 @@ def read_json(path):
     try:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"{Path(path).name} was not written.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        raise ValueError(f"{Path(path).name} is missing.") from None
+    except (ValueError, RecursionError):
         raise ValueError(f"{path} is not valid JSON.") from None
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}.") from None
     if not isinstance(data, dict):
         raise ValueError(f"{path} does not hold a JSON object.")
     return data

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from mosaicbook.paper.claims import VERDICTS, Finding
 from mosaicbook.paper.results_table import EXPLAINED, OWN, UNEXPLAINED
 from mosaicbook.paper.statements import BUILT, GROUPS
+from mosaiclib.files import first_fault
 
 LARGEST_DRAWING_BYTES = 400_000
 
@@ -36,7 +37,7 @@ def claims(run) -> list[Finding]:
     try:
         judged = TypeAdapter(list[Claim]).validate_python(run.raw.get("findings") or run.raw.get("claims") or [])
     except ValidationError as error:
-        raise ValueError(f"result.json: claims: {error.errors()[0]['msg']}.") from None
+        raise ValueError(f"result.json: claims: {first_fault(error)}.") from None
     return [Finding.from_json(claim.model_dump(include=set(Claim.model_fields))) for claim in judged]
 
 

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr, stdtr, stdtrit
+from scipy.special import ndtr, stdtrit
 
 from mosaiclib.evaluation.image_counts import miou
 
@@ -137,10 +137,6 @@ class Difference:
         """By Student's t with the degrees of freedom of the seeds' spread."""
         half = stdtrit(self.spread.df, (1 + level) / 2) * self.standard_error
         return Interval(self.estimate, self.estimate - half, self.estimate + half)
-
-    def p_below(self, bound) -> float:
-        """The one-sided p of the hypothesis that the true difference is at least `bound`."""
-        return float(stdtr(self.spread.df, (self.estimate - bound) / self.standard_error))
 
 
 def of_network(evaluations, spread, level=LEVEL) -> Interval:

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
+from mosaiclib.files import first_fault
+
 _STRICT = {"extra": "forbid"}
 
 
@@ -136,9 +138,7 @@ class ModelSpec:
         try:
             return TypeAdapter(cls).validate_python(data)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "spec"
-            raise ValueError(f"Not a model spec: field '{where}': {first['msg']}.") from None
+            raise ValueError(f"Not a model spec: {first_fault(error)}.") from None
 
     def wired(self, wiring: Literal["released", "garden"]) -> "ModelSpec":
         """This network in one of its two published wirings, which the paper's text does not tell apart.

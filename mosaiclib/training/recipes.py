@@ -6,6 +6,8 @@ from pathlib import Path
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
+from mosaiclib.files import first_fault
+
 FOLDER = Path(__file__).resolve().parents[2] / "recipes"
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
@@ -109,9 +111,7 @@ def load(name_or_path) -> Recipe:
     try:
         return TypeAdapter(Recipe).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{path}: {where}{': ' if where else ''}{first['msg']}.") from None
+        raise ValueError(f"{path}: {first_fault(error)}.") from None
     except (yaml.YAMLError, ValueError) as error:
         raise ValueError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from mosaiclib.data import listing
 from mosaiclib.data.dataset import Dataset, identity, spread_palette
+from mosaiclib.files import first_fault
 
 NAMES = ("folder",)
 
@@ -62,9 +63,7 @@ def read_classes(root) -> Classes:
     try:
         return Classes.model_validate(yaml.safe_load(path.read_bytes()))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{path}: {where}{': ' if where else ''}{first['msg']}.") from None
+        raise ValueError(f"{path}: {first_fault(error)}.") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
 
