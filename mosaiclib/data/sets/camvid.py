@@ -81,15 +81,16 @@ def _sha256(path):
 def _unpack(archive, folder):
     """Unpacks only members of the expected form, to the new `folder`."""
     try:
-        with zipfile.ZipFile(archive) as file, files.replacing_folder(folder, first_stays=True) as partial:
+        with zipfile.ZipFile(archive) as file:
             if sum(member.file_size for member in file.infolist()) > _MAXIMUM_BYTES:
                 raise ValueError(f"{archive} unpacks to more than 1 GiB: it is not the CamVid archive.")
+            if not file.namelist():
+                raise ValueError(f"{archive} is empty: it is not the CamVid archive.")
             for member in file.namelist():
                 if not _MEMBER.fullmatch(member):
                     raise ValueError(f"{archive} holds '{member}', which the CamVid archive does not.")
-            file.extractall(partial)
-            if not any(partial.iterdir()):
-                raise ValueError(f"{archive} is empty: it is not the CamVid archive.")
+            with files.replacing_folder(folder, first_stays=True) as partial:
+                file.extractall(partial)
     except zipfile.BadZipFile:
         raise ValueError(f"{archive} is not a readable zip archive.") from None
 
