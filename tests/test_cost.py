@@ -12,7 +12,7 @@ from mosaicbook import paper
 from mosaicbook.cli import app
 from mosaicbook.paper import madds
 from mosaiclib import models
-from mosaiclib.models import catalogue
+from mosaiclib.models import catalogue, costs
 from mosaiclib.models.counting import cost_of
 
 # Rows whose count prints as the paper's digits (Table 3 has two of them twice).
@@ -64,6 +64,25 @@ def test_one_layer_of_each_kind_counted_by_hand():
     assert {stage: cost.conv_macs for stage, cost in found.by_stage(1).items()} == {
         "a": macs["a.conv"], "b": macs["b.conv"], "c": macs["c.conv"], "d": macs["d.conv"],
     }  # fmt: skip
+
+
+def test_what_was_counted_is_kept_until_the_network_or_the_code_changes(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    arguments = catalogue.get("mnv3small-lraspp"), (64, 96), 5
+
+    def cost():
+        models.cost.cache_clear()
+        return models.cost(*arguments)
+
+    counted = cost()
+    (kept,) = tmp_path.rglob("*.json")
+    with monkeypatch.context() as patch:
+        patch.setattr("mosaiclib.models.building.build", None)  # nothing is built
+        assert cost() == counted
+    kept.write_text("[[1]]")
+    assert cost() == counted
+    monkeypatch.setattr(costs, "_code", lambda: ["another"])
+    assert cost() == counted and len(list(tmp_path.rglob("*.json"))) == 2
 
 
 def test_a_batch_norm_that_shares_its_convolution_is_not_folded():

@@ -31,7 +31,7 @@ def test_what_cannot_be_built_is_said_with_its_reason(tmp_path, capsys, monkeypa
     profile = small(tmp_path, crop_height=100, crop_width=256, epochs=2)
     plan.tell(profile, list(profile.runs))
     text = capsys.readouterr().out
-    assert "cannot be built: train/cityscapes-mnmh480-mosaic: A pyramid level of 8 bins" in text
+    assert "cannot be built: train/cityscapes-mnmh480-mosaic: A pyramid level of 16 bins" in text
     assert "2 trainings, of which 1 cannot be built." in text and "nobody has measured" in text
 
 

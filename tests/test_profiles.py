@@ -46,8 +46,8 @@ def test_every_profile_loads_and_gives_a_page_to_every_table_and_figure(name):
     plan = profiles.load(name)
     pages = {f"{folder}/{path.stem}" for folder in ("tables", "figures", "beyond")
              for path in (ROOT / "notebooks" / folder).glob("*.ipynb")}  # fmt: skip
-    assert len(pages) >= 17 and pages <= set(plan.runs)
-    for run_id in pages:
+    assert len(pages) >= 17 and (name == "search" or pages <= set(plan.runs))  # a search reproduces no table
+    for run_id in pages & set(plan.runs):
         if "profile" in plan.runs[run_id].all_parameters:
             assert plan.runs[run_id].parameters["profile"] == name
 
@@ -91,7 +91,8 @@ def test_no_module_whose_code_runs_is_missing(run_id, tmp_path, monkeypatch):
     monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path))
     monkeypatch.setenv("MOSAIC_RUN_FOLDER", str(tmp_path / "run"))
     monkeypatch.setenv("MOSAIC_RUN_SCRATCH", str(tmp_path / "scratch"))
-    models.cost.cache_clear()  # what another test had counted would not be counted again
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # what was counted before would not be counted again
+    models.cost.cache_clear()
     plan = profiles.load("quick")
     allowed = set(dependencies.sources(plan, run_id))
     declared = dependencies.BOOKKEEPING + dependencies.NAMES + dependencies.LOOKS

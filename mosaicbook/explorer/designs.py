@@ -9,7 +9,8 @@ from mosaicbook.show import figures
 from mosaicbook.show.networks import graphs, layered
 from mosaiclib import models
 from mosaiclib.models import catalogue
-from mosaiclib.models.counting import Cost, cost_of, peak_activations
+from mosaiclib.models.costs import Cost
+from mosaiclib.models.counting import cost_of, peak_activations
 from mosaiclib.models.graph import without_values
 from mosaiclib.models.spec import ModelSpec, MosaicHead, merges
 

@@ -2,8 +2,6 @@
 
 from math import prod
 
-from keras.layers import BatchNormalization, Conv2DTranspose
-
 from mosaicbook import paper
 from mosaiclib import models
 from mosaiclib.models import catalogue
@@ -92,6 +90,6 @@ def _cost_at(record, name):
 
 def _with_biases_and_norms(cost):
     """Conv MACs, one more per bias added and per batch norm element; transposed convolutions left out."""
-    counted = [layer for layer in cost.layers if layer.kind != Conv2DTranspose.__name__]
-    added = (prod(layer.output_shape) for layer in counted if layer.biased or layer.kind == BatchNormalization.__name__)
+    counted = [layer for layer in cost.layers if layer.kind != "Conv2DTranspose"]
+    added = (prod(layer.output_shape) for layer in counted if layer.biased or layer.kind == "BatchNormalization")
     return sum(layer.conv_macs for layer in counted) + sum(added)

@@ -1,6 +1,6 @@
 from .building import build as build
-from .counting import Cost as Cost
-from .counting import cost as cost
+from .costs import Cost as Cost
+from .costs import cost as cost
 from .weights import Card as Card
 from .weights import initialise as initialise
 from .weights import load as load

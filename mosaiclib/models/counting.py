@@ -1,4 +1,4 @@
-"""What a network costs: multiply-adds and parameters, layer by layer, counted on the built graph itself.
+"""Multiply-adds and parameters of a built network, layer by layer, counted on its graph.
 
 Two conventions:
 
@@ -6,67 +6,23 @@ Two conventions:
 * TFLite MAdds, which the paper's tables follow: half the arithmetic operations that the TFLite converter
   counts on the graph with its batch norms folded into the convolutions before them. A convolution's bias
   costs half an operation per output element, a sum or product of two tensors as well, a pooling half the
-  window per output, a softmax 32 per element. Resizes, concatenations, means over the whole picture and
+  window per output, a softmax 32 per element. Resizes, concatenations, means over the whole image and
   activations cost nothing.
 """
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass
-from functools import cache
 
 import keras
 from keras import layers
 
-from mosaiclib.models.building import build
-from mosaiclib.models.graph import calls, without_values
+from mosaiclib.models.costs import Cost, LayerCost, total
+from mosaiclib.models.graph import calls
 
 SOFTMAX_MADDS = 32
 CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.Conv2DTranspose)
 POOLINGS = (layers.AveragePooling2D, layers.MaxPooling2D)
 FREE = (layers.PReLU,)  # layers that have weights and yet cost nothing
-
-
-@dataclass(frozen=True)
-class LayerCost:
-    """One call of one layer: its name and class, [h, w, C] of what it gives, and its cost for one picture.
-
-    params: trainable parameters; a layer that is called again counts them once. biased: a convolution with a bias of
-    its own.
-    """
-
-    name: str
-    kind: str
-    output_shape: tuple[int, ...]
-    conv_macs: int
-    tflite_madds: float
-    params: int
-    biased: bool
-
-
-@dataclass(frozen=True)
-class Cost:
-    """The cost of a network for one picture; params: trainable parameters."""
-
-    layers: tuple[LayerCost, ...]
-    conv_macs: int
-    tflite_madds: float
-    params: int
-
-    def by_stage(self, depth=2) -> dict[str, "Cost"]:
-        """The cost of each group of layers whose names share their first `depth` parts, in graph order."""
-        groups = defaultdict(list)
-        for layer in self.layers:
-            groups[".".join(layer.name.split(".")[:depth])].append(layer)
-        return {stage: _total(group) for stage, group in groups.items()}
-
-
-@cache  # the tables, the claims and a plan ask for the same networks
-def cost(spec, input_size, classes, output="logits") -> Cost:
-    """The cost of the network of `spec` on pictures of `input_size` (height, width); arguments as in `build`."""
-    with without_values():
-        network = build(spec, input_size, classes, output)
-    return cost_of(network)
 
 
 def cost_of(model) -> Cost:
@@ -90,16 +46,7 @@ def cost_of(model) -> Cost:
         shape = tuple(node.output_tensors[0].shape[1:])
         biased = isinstance(operation, CONVOLUTIONS) and operation.use_bias
         counted.append(LayerCost(operation.name, type(operation).__name__, shape, macs, madds, params, biased))
-    return _total(counted)
-
-
-def _total(counted):
-    return Cost(
-        tuple(counted),
-        sum(layer.conv_macs for layer in counted),
-        sum(layer.tflite_madds for layer in counted),
-        sum(layer.params for layer in counted),
-    )
+    return total(counted)
 
 
 # === One call ===
