@@ -6,10 +6,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from mosaicbook.paper.study import Study, studies
+from mosaicbook.show import figures, point_labels
 from mosaiclib import models
 from mosaiclib.evaluation import intervals
 from mosaiclib.evaluation.verdict import FEWEST_SEEDS
 
+figures.style()
 UNITS = {"mIoU": "%, 95 %", "seeds differ": "points", "MAdds": "billions"}
 FORMATS = {"seeds differ": ".2f", "MAdds": ".3f"}
 
@@ -101,9 +103,12 @@ def trade_off(found):
                 for network in members]  # fmt: skip
         errors = np.abs(100 * np.transpose(ends) - mean)
         axes.errorbar([n.madds_b for n in members], mean, yerr=errors, fmt="o", capsize=3, label=backbone)
-    for network in found:
-        name, place = network.spec.name.partition("-")[2], (network.madds_b, 100 * network.miou)
-        axes.annotate(name, place, xytext=(5, 3), textcoords="offset points", fontsize=8)
     axes.set(xlabel="TFLite MAdds, billions", ylabel="mIoU, %")
-    axes.legend(title="backbone", loc="best")
+    axes.margins(x=0.2)
+    figure.legend(title="backbone", loc="outside upper center", ncol=3)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    places = [(n.madds_b, 100 * n.miou, n.spec.name.partition("-")[2], False) for n in found]
+    bars = [((n.madds_b, 100 * n.interval.lower), (n.madds_b, 100 * n.interval.upper)) for n in found if n.interval]
+    point_labels.write(axes, places, fontsize=10 if len(found) < 10 else 8, sparing=len(found) > 16, bars=bars)
     return figure

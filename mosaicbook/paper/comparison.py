@@ -15,6 +15,7 @@ The `result.json` of a run `tables/table_N` is
                           "lower": 57.9,               the ends of its 95 % interval, where there is one
                           "upper": 61.0,
                           "seeds": 3,                  of how many trainings it is the mean
+                          "synthetic": false,          whether ours was measured on synthetic images
                           "unit": "%",
                           "data": "cityscapes val",    what ours was measured on; rows compare only on the same
                           "other_data": false,         whether that is not what the paper measured on

@@ -57,9 +57,17 @@ def _ratio(one, other):
     return ratio, ratio * math.exp(-Z * error), ratio * math.exp(Z * error)
 
 
+def of_table(table, profile_name) -> list[dict]:
+    """Those lines by the timings of a profile; none where the paper prints no latency there."""
+    if not any(record.latency_ms["cpu"] for record in paper.records(table)):
+        return []
+    return rows(table, latency_columns.timings(profile_name))
+
+
 def shown(table, profile_name) -> HTML:
     """Those lines as a table for a page; a sentence where the paper prints no latency there."""
-    if not any(record.latency_ms["cpu"] for record in paper.records(table)):
+    found = of_table(table, profile_name)
+    if not found:
         return HTML("")
     lines = [
         {
@@ -67,7 +75,7 @@ def shown(table, profile_name) -> HTML:
             "Pixel 4, CPU": line["Pixel 4, CPU"],
             **{f"this CPU, {precision}": _text(line[precision]) for precision in PRECISIONS},
         }
-        for line in rows(table, latency_columns.timings(profile_name))
+        for line in found
     ]
     against = paper.records(table)[-1].label
     return tables.table(

@@ -174,6 +174,7 @@ def _miou(record, measured):
         lower=interval and round(100 * interval.lower, 2),
         upper=interval and round(100 * interval.upper, 2),
         seeds=len(members),
+        synthetic=bool(result["synthetic"]),
         unit="%",
         run=members[0].run_id,
         note=f"{result['dataset']}: {synthetic}{result['split']} split, {result['n_images']} pictures{size}, "

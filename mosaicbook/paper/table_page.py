@@ -82,6 +82,7 @@ class Page:
     def result(self) -> dict:
         """What the run leaves in result.json."""
         found = self.record | {"claims": [finding.to_json() for finding in self.findings]}
+        found["latency_ratios"] = latency_ratios.of_table(self.number, self.profile)
         if not self.costs:
             return found
         digits = sum(map(results_table.printed_digits, self.costs))

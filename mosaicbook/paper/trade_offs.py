@@ -20,7 +20,7 @@ def points(table, profile_name) -> list[dict]:
     records, found = paper.records(table), []
     for record in records:
         named = {
-            "label": record.label.partition(" [")[0].partition(" (")[0],
+            "label": _short(record),
             "miou_percent": record.miou_percent,
             "kind": "mosaic" if isinstance(catalogue.get(record.spec).head, MosaicHead) else "other",
             "source": record.source,
@@ -109,3 +109,12 @@ def findings(by_table) -> list:
 def _share(fronts, mosaic):
     names = [name for found in fronts.values() for name in found]
     return f"{sum(name in mosaic for name in names)} of {len(names)}"
+
+
+def reference(table) -> str:
+    """The network that others are set against in a table of the figure: its last row, MOSAIC on MNMH."""
+    return _short(paper.records(table)[-1])
+
+
+def _short(record):
+    return record.label.partition(" [")[0].partition(" (")[0]

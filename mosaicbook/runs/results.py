@@ -18,6 +18,7 @@ class Cell(BaseModel):
     lower: FiniteFloat | None = None
     upper: FiniteFloat | None = None
     seeds: int | None = None
+    synthetic: bool = False
     data: str = ""
     other_data: bool = False
     apart: str = ""

@@ -27,6 +27,9 @@ CORRECT, WRONG = (222, 226, 230), (213, 94, 0)
 # A mesh of more cells could be a photograph; a confusion matrix of 32 classes or a colour bar has fewer.
 MOST_CELLS = 4096
 
+# Okabe and Ito's colours for the colour-blind, neighbours far apart; yellow, which is pale on white, last but one.
+PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#555555", "#f0e442", "#999999")
+
 # Drawn in this colour, text and axes follow the reader's light or dark page.
 INK = "#24292f"
 _SVG_COLOURS = "<style>:root{color:#24292f}@media(prefers-color-scheme:dark){:root{color:#d7dce1}}</style>"
@@ -55,7 +58,7 @@ def style():
     """Sets the look of plots, once per notebook: colour-blind safe, and large enough to read on a phone."""
     import seaborn
 
-    seaborn.set_theme(style="whitegrid", palette="colorblind", rc=_STYLE)
+    seaborn.set_theme(style="whitegrid", palette=PALETTE, rc=_STYLE)
 
 
 # === Plots ===

@@ -5,7 +5,7 @@ import matplotlib.pyplot as plt
 from mosaicbook.show import figures
 
 LONGEST = 16  # pairs of one claim; one of all settings with all others has no place in a plot
-COLOURS = ("#0173b2", "#029e73", "#cc78bc", "#ca9161")
+COLOURS = ("#0072b2", "#009e73", "#cc79a7", "#555555")
 PAPER = "#d55e00"
 
 figures.style()

@@ -42,7 +42,7 @@ def boxes(lines):
         len(files), 1, figsize=(7.8, 1.2 + sum(0.5 + 0.42 * h for h in heights)), squeeze=False, sharex=True,
         height_ratios=[h + 0.8 for h in heights],
     )  # fmt: skip
-    colours = {"full": "#029e73", "partial": "#0173b2", "none": "#949494", "implicit": "#de8f05", "unknown": "#cc78bc"}
+    colours = {"full": "#009e73", "partial": "#0072b2", "none": "#999999", "implicit": "#e69f00", "unknown": "#cc79a7"}
     for file, axes in zip(files, panels[:, 0], strict=True):
         own = times[times["file"] == file]
         shades = [colour for colour in colours if colour in set(times["delegate"])]
@@ -73,7 +73,7 @@ def op_profile(profiles):
         table = 100 * table.div(table.sum(axis=1), axis=0)
     table = table[table.sum().sort_values(ascending=False).index]
     figure, axes = plt.subplots(figsize=(7.8, 2.3 + (0.3 if many else 0.5) * len(table)))
-    table.plot.barh(stacked=True, ax=axes, width=0.7, color=sns.color_palette("colorblind", table.shape[1]))
+    table.plot.barh(stacked=True, ax=axes, width=0.7, color=sns.color_palette(figures.PALETTE, table.shape[1]))
     axes.set(xlabel="% of one inference" if many else "ms of one inference", ylabel="")
     axes.set_yticks(range(len(table)), [_short(name) for name in table.index])
     axes.grid(axis="y", visible=False)
@@ -92,7 +92,7 @@ def madds_against_ms(points):
     figure, axes = plt.subplots(figsize=(7.4, 5.2))
     cost, ms = (np.array([point[name] for point in points]) for name in ("madds_b", "ms"))
     mosaic = np.array(["mosaic" in point["network"] for point in points])
-    for chosen, marker, colour, label in ((mosaic, "D", "#d55e00", "MOSAIC"), (~mosaic, "o", "#0173b2", "others")):
+    for chosen, marker, colour, label in ((mosaic, "D", "#d55e00", "MOSAIC"), (~mosaic, "o", "#0072b2", "others")):
         if chosen.any():
             axes.plot(cost[chosen], ms[chosen], marker, color=colour, markersize=6, label=label)
     axes.set(xscale="log", yscale="log", xlabel="MAdds, billions (logarithmic)", ylabel="ms (logarithmic)")

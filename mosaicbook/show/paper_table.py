@@ -75,6 +75,8 @@ def _ours(cell):
         text += f' <span class="interval">[{number(cell.lower, ".1f")}, {number(cell.upper, ".1f")}]</span>'
     if cell.run and cell.unit != "B":
         text = f'<a href="{page_name(cell.run)}">{text}</a>'
+    if cell.synthetic:
+        text = f'<span class="chip synthetic">synthetic</span> {text}'
     return text
 
 

@@ -3,27 +3,38 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from mosaicbook.show import figures, point_labels
 
 figures.style()
+WHITE_TO_BLUE = LinearSegmentedColormap.from_list("white to blue", ("#ffffff", "#56b4e9", "#003f6b"))
 
 
 def learning_curve(history):
-    """Loss and val mIoU by epoch. history: a data frame with epoch, loss, val_miou (missing where not measured)."""
-    figure, (upper, lower) = plt.subplots(2, 1, figsize=(6.4, 6.4), sharex=True)
-    sns.lineplot(history, x="epoch", y="loss", ax=upper, marker="o", markersize=5, markeredgewidth=0)
-    upper.set(title="Training loss", xlabel="", ylabel="cross-entropy, nats", ylim=(0, None))
+    """Loss, and val mIoU where it was measured, by epoch. history: a data frame with epoch, loss, val_miou."""
     measured = history.dropna(subset="val_miou")
-    miou = 100 * measured.val_miou.astype(float)
-    sns.lineplot(x=measured.epoch, y=miou, ax=lower, marker="o", markersize=5, markeredgewidth=0)
-    lower.set(title="Validation", xlabel="epoch", ylabel="mIoU, %", ylim=(0, 100))
-    for axes in (upper, lower):
+    count = 2 if len(measured) else 1
+    figure, panels = plt.subplots(count, 1, figsize=(6.4, 3.2 * count), sharex=True, squeeze=False)
+    upper, lower = panels[0, 0], panels[-1, 0]
+    style = {"marker": "o", "markersize": 5 if len(history) < 40 else 0, "markeredgewidth": 0}
+    sns.lineplot(history, x="epoch", y="loss", ax=upper, **style)
+    upper.set(title="Training loss", ylabel="loss, nats", ylim=(0, None))
+    if len(measured):
+        sns.lineplot(x=measured.epoch, y=100 * measured.val_miou.astype(float), ax=lower, **style)
+        lower.set(title="Validation", ylabel="mIoU, %", ylim=(0, 100))
+    lower.set(xlabel="epoch")
+    for axes in panels[:, 0]:
         axes.grid(axis="x", visible=False)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        whole_epochs(axes)
     return figure
+
+
+def whole_epochs(axes):
+    """Ticks at whole epochs only, also where there are few."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
 
 
 def class_bars(per_class_iou, palette):
@@ -54,7 +65,8 @@ def confusion(counts, classes):
     side = 2.5 + 0.36 * len(classes)
     figure, axes = plt.subplots(figsize=(side + 1, side))
     sns.heatmap(
-        percent, annot=text, fmt="", cmap="crest", vmin=0, vmax=100, square=True, linewidths=0.4, annot_kws={"size": 9},
+        percent, annot=text, fmt="", cmap=WHITE_TO_BLUE, vmin=0, vmax=100, square=True, linewidths=0.4,
+        linecolor="0.9", annot_kws={"size": 9},
         xticklabels=classes, yticklabels=classes, cbar_kws={"label": "%", "shrink": 0.6}, ax=axes,
     )  # fmt: skip
     axes.collections[0].colorbar.solids.set_edgecolor("face")
@@ -64,43 +76,77 @@ def confusion(counts, classes):
     return figure
 
 
-PLAIN, MOSAIC, OWN = "#0173b2", "#d55e00", "#029e73"
+PLAIN, MOSAIC, OWN = "#0072b2", "#d55e00", "#009e73"
 MARKS = {"other": ("o", PLAIN), "mosaic": ("D", MOSAIC), "ours": ("*", OWN)}
+PLATFORM_MARKS = ("o", "s", "^", "v", "P")
 
 
-def trade_off(points, title, platforms):
-    """mIoU against latency, a panel per platform, every point with its name (the paper's Figure 1).
+def trade_off(points, title, platforms, reference=None):
+    """mIoU against latency (the paper's Figure 1): as printed, and normalised over the platforms.
 
     points: {label, device, latency_ms, miou_percent, kind (of MARKS)}. platforms: {device: its title}, in order.
+    reference: the network whose latency is 1 on every platform in the second panel, which shows each network's mean
+    over the platforms and, as a bar, the least and the largest; None for the first panel alone.
     """
     devices = [device for device in platforms if any(point["device"] == device for point in points)]
-    figure, panels = plt.subplots(
-        len(devices), 1, figsize=(5.6, 0.5 + 2.5 * len(devices)), sharex=True, sharey=True, squeeze=False
-    )
-    miou, latency = ([point[name] for point in points] for name in ("miou_percent", "latency_ms"))
+    normalised = _normalised(points, reference) if reference else []
+    count = 2 if normalised else 1
+    figure, panels = plt.subplots(1, count, figsize=(9.2 if count == 2 else 6.4, 3.8), sharey=True, squeeze=False)
+    left, right = panels[0, 0], panels[0, -1]
+    miou = [point["miou_percent"] for point in points]
     margin = max(0.14 * (max(miou) - min(miou)), 1.0)
-    beside = max(1.65, (12 * min(latency) / max(latency)) ** 0.5)  # room for names: a decade at least
-    panels[0, 0].set(xscale="log", xlim=(min(latency) / beside, max(latency) * beside))
-    panels[0, 0].set_ylim(min(miou) - margin, max(miou) + margin)
-    for device, axes in zip(devices, panels[:, 0], strict=True):
+    left.set_ylim(min(miou) - margin, max(miou) + margin)
+    for position, device in enumerate(devices):
         for point in (point for point in points if point["device"] == device):
             marker, colour = MARKS[point["kind"]]
-            filled = colour if point["kind"] != "other" else "none"
-            axes.plot(point["latency_ms"], point["miou_percent"], marker, color=colour, markerfacecolor=filled,
-                      markeredgewidth=1.8, markersize=12 if marker == "*" else 8)  # fmt: skip
-        axes.set(title=platforms[device], ylabel="mIoU, %")
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
-        axes.tick_params(axis="x", which="both", length=0, pad=6, labelsize=12)
-        axes.xaxis.set_minor_formatter("{x:g}")
-    panels[-1, 0].set(xlabel=f"latency, ms (logarithmic)\n{title}")
+            marker = PLATFORM_MARKS[position % len(PLATFORM_MARKS)] if normalised else marker
+            left.plot(point["latency_ms"], point["miou_percent"], marker, color=colour, markeredgewidth=1.5,
+                      markerfacecolor=colour if point["kind"] != "other" else "none", markersize=7)  # fmt: skip
+        if normalised:
+            left.plot([], [], PLATFORM_MARKS[position % len(PLATFORM_MARKS)], color=figures.INK, markersize=6,
+                      markerfacecolor="none", label=platforms[device])  # fmt: skip
+    left.set_title(title if count == 1 else "as printed", fontsize=12)
+    left.set(ylabel="mIoU, %", xlabel="latency, ms (logarithmic)")
+    _logarithmic(left, [point["latency_ms"] for point in points])
+    for point in normalised:
+        marker, colour = MARKS[point["kind"]]
+        right.plot((point["least"], point["most"]), (point["miou_percent"],) * 2, color=colour, linewidth=1.4)
+        right.plot(point["mean"], point["miou_percent"], marker, color=colour, markeredgewidth=1.5, markersize=8,
+                   markerfacecolor=colour if point["kind"] != "other" else "none")  # fmt: skip
+    if normalised:
+        right.set_title(f"mean over the platforms, {reference} is 1", fontsize=12)
+        right.set(xlabel="relative latency (logarithmic)")
+        _logarithmic(right, [point[name] for point in normalised for name in ("least", "most")], right=3.2)
+        figure.legend(loc="outside upper center", ncol=len(devices), title=title)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    for device, axes in zip(devices, panels[:, 0], strict=True):
-        own = sorted((p for p in points if p["device"] == device), key=lambda point: -point["miou_percent"])
-        names = [(p["latency_ms"], p["miou_percent"], p["label"], p["kind"] != "other") for p in own]
-        point_labels.write(axes, names)
+    named = [(point["most"], point) for point in normalised] or [(point["latency_ms"], point) for point in points]
+    places = [(x, p["miou_percent"], p["label"], p["kind"] != "other") for x, p in named]
+    bars = [((p["least"], p["miou_percent"]), (p["most"], p["miou_percent"])) for p in normalised]
+    point_labels.write(right, sorted(places, key=lambda place: -place[1]), fontsize=9, bars=bars)
     return figure
+
+
+def _normalised(points, reference):
+    """A point a network that has a latency on each platform of the reference: its mean there, the least, the most."""
+    own = {point["device"]: point["latency_ms"] for point in points if point["label"] == reference}
+    found = []
+    for label in dict.fromkeys(point["label"] for point in points):
+        members = [point for point in points if point["label"] == label and point["device"] in own]
+        ratios = [point["latency_ms"] / own[point["device"]] for point in members]
+        if len(ratios) == len(own):
+            found.append({**members[0], "mean": float(np.mean(ratios)), "least": min(ratios), "most": max(ratios)})
+    return found
+
+
+def _logarithmic(axes, values, right=1.0):
+    """A logarithmic axis with plain numbers and room for names. right: how much more room there is on the right."""
+    beside = max(1.5, (8 * min(values) / max(values)) ** 0.5)
+    axes.set(xscale="log", xlim=(min(values) / (1.2 if right > 1 else beside), max(values) * max(beside, right)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    axes.xaxis.set_minor_formatter("{x:g}")
+    axes.tick_params(axis="x", which="both", length=0, pad=6, labelsize=10)
 
 
 def scatter(points, axis):
@@ -123,21 +169,32 @@ def scatter(points, axis):
     return figure
 
 
-def error_profile(errors, every=5):
+PRECISION_MARKS = {"float32": ("#555555", "x"), "float16": ("#56b4e9", "s"), "dynamic": ("#e69f00", "^"),
+                   "int8": ("#0072b2", "o")}  # fmt: skip
+MOST_DB = 80  # an error of a ten-thousandth of the signal
+
+
+def error_profile(errors, every=8):
     """Signal-to-noise ratio of each layer of exported files against Keras: accumulated, and each layer's own.
 
-    errors: {precision: [export.error_profile.LayerError]}. Every fifth layer carries its name below. Beyond
-    80 dB, where an error is a ten-thousandth of the signal, the axis ends.
+    errors: {precision: [export.error_profile.LayerError]}. Some layers carry their name below. What is better than
+    `MOST_DB` stands at the upper edge.
     """
-    figure, (upper, lower) = plt.subplots(2, 1, figsize=(8.4, 7.6))
-    for precision, layers in errors.items():
-        for axes, field in ((upper, "snr_db"), (lower, "own_snr_db")):
-            known = [(i, getattr(layer, field)) for i, layer in enumerate(layers) if getattr(layer, field) is not None]
-            axes.plot(*zip(*known, strict=True), marker=".", linewidth=1, label=precision)
+    figure, panels = plt.subplots(2, 1, figsize=(8.4, 7.2), sharex=True)
+    for position, (precision, layers) in enumerate(errors.items()):
+        colour, marker = PRECISION_MARKS.get(precision, (figures.PALETTE[-1 - position], "."))
+        for axes, field in zip(panels, ("snr_db", "own_snr_db"), strict=True):
+            known = [(i, min(getattr(layer, field), MOST_DB)) for i, layer in enumerate(layers)
+                     if getattr(layer, field) is not None]  # fmt: skip
+            line = 1.2 if field == "snr_db" else 0
+            axes.plot(
+                *zip(*known, strict=True), marker=marker, markersize=4, linewidth=line, color=colour, label=precision
+            )
     names = [layer.layer.rsplit(".", 1)[0] for layer in max(errors.values(), key=len)]
-    for axes, title in ((upper, "Accumulated up to the layer"), (lower, "Added by the layer alone")):
-        axes.set(title=title, ylabel="signal to noise, dB", ylim=(0, 80), xlim=(-1, len(names)))
-        axes.set_xticks(range(0, len(names), every), [""] * len(names[::every]))
-    lower.set_xticks(range(0, len(names), every), names[::every], rotation=90, fontsize=8)
-    upper.legend(loc="lower center", bbox_to_anchor=(0.5, 1.12), ncol=len(errors), frameon=False)
+    titles = ("Accumulated up to the layer", "Added by the layer alone")
+    for axes, title in zip(panels, titles, strict=True):
+        axes.set(ylabel="signal to noise, dB", ylim=(0, MOST_DB + 3), xlim=(-1, len(names)))
+        axes.set_title(title, fontsize=12, loc="left")
+    panels[1].set_xticks(range(0, len(names), every), names[::every], rotation=90, fontsize=8)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncol=len(errors), markerscale=1.5)
     return figure

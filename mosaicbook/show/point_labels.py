@@ -1,5 +1,6 @@
 """Writes names beside the points of a plot, where nothing else is."""
 
+from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 TOUCHING = 4.0  # square pixels
@@ -7,24 +8,33 @@ SIDES = (
     (8, 0, "left", "center"), (-8, 0, "right", "center"), (0, 8, "center", "bottom"), (0, -8, "center", "top"),
     (6, 5, "left", "bottom"), (6, -5, "left", "top"), (-6, 5, "right", "bottom"), (-6, -5, "right", "top"),
 )  # fmt: skip
+FURTHER = tuple((r * x, r * y, ha, va) for r in (2.6, 4.2) for x, y, ha, va in SIDES[2:])  # with a line to the point
 
 
-def write(axes, names, fontsize=11.5, sparing=False):
-    """Writes each name on that side of its point where it hides least, the first ones first.
+def write(axes, names, fontsize=11.5, sparing=False, bars=()):
+    """Writes each name where it hides least, beside its point or further off with a line, the first ones first.
 
-    names: [(x, y, text, whether in bold)] of all points; limits and layout of the axes are final. sparing:
+    names: [(x, y, text, whether in bold)] of all points; limits and layout of the axes are final. bars:
+    [((x, y), (x, y))] of lines from lower left to upper right that no name should cover. sparing:
     a name that would lie on a point, another name or the edge is left out; returns the names that were written.
     """
     renderer = axes.figure.canvas.get_renderer()
     places = [axes.transData.transform((x, y)) for x, y, _, _ in names]
     taken = [Bbox.from_bounds(x - 9, y - 9, 18, 18) for x, y in places]
+    for ends in bars:
+        (left, low), (right, high) = (axes.transData.transform(end) for end in ends)
+        taken.append(Bbox.from_extents(left - 4, low - 4, right + 4, high + 4))
     written = []
     for x, y, name, bold in names:
         best = None
-        for right, up, ha, va in SIDES:
+        for right, up, ha, va in SIDES + FURTHER:
+            if best and best[0] <= TOUCHING:
+                break
+            line = {"arrowstyle": "-", "color": "0.5", "linewidth": 0.7} if abs(right) + abs(up) > 16 else None
             text = axes.annotate(name, (x, y), (right, up), fontsize=fontsize, textcoords="offset points", ha=ha, va=va,
-                                 fontweight="bold" if bold else "normal")  # fmt: skip
-            box = text.get_window_extent(renderer)
+                                 fontweight="bold" if bold else "normal", arrowprops=line)  # fmt: skip
+            text.update_positions(renderer)
+            box = Text.get_window_extent(text, renderer)  # without the line
             hidden = sum(_common(box, other) for other in taken)
             hidden += box.width * box.height - _common(box, axes.bbox.padded(-4))
             if best is None or hidden < best[0] - 1e-6:

@@ -107,7 +107,8 @@ def _measured_line(column, cell):
     link = "no run given"
     if cell.run:
         link = f'<a href="{page_name(cell.run)}">{escape(cell.run).replace("/", "/<wbr>")}</a>'
-    ours = f'<td class="number ours">{number(cell.ours, f".{min(decimals, 3)}f")}{unit}</td>'
+    chip = '<span class="chip synthetic">synthetic</span> ' if cell.synthetic else ""
+    ours = f'<td class="number ours">{chip}{number(cell.ours, f".{min(decimals, 3)}f")}{unit}</td>'
     return f'{row}{line}{ours}<td class="number">{difference}</td><td class="run">{link}</td></tr>{note}'
 
 

@@ -74,7 +74,8 @@ def curves(runs):
 
 def _curve(runs, field, scale, label, alt):
     import matplotlib
-    from matplotlib.ticker import MaxNLocator
+
+    from mosaicbook.show import plots
 
     points = {}
     for run in runs:
@@ -93,7 +94,7 @@ def _curve(runs, field, scale, label, alt):
             axes.plot(*zip(*line, strict=True), label=name, marker="o", markersize=4 if len(line) < 40 else 0)
         axes.set(xlabel="epoch", ylabel=label)
         axes.set_ylim(bottom=0)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        plots.whole_epochs(axes)
         axes.grid(axis="x", visible=False)
         if len(points) > 1:
             axes.legend(loc="best")
