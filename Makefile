@@ -11,6 +11,7 @@ JAX     := $(VENV)/jax-from-lock
 GPU     := $(VENV)/gpu-from-lock
 SLURM   := $(VENV)/slurm-from-lock
 NPU     := $(VENV)/npu-from-lock
+MEDIAPIPE := $(VENV)/mediapipe/from-lock
 
 AXE     := .ci/node_modules/axe-core/axe.min.js
 
@@ -63,10 +64,16 @@ $(ORACLES) $(JAX) $(NPU) $(SLURM):
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@cp $< $@
 
+# It wants other versions of what the workbook has, so it stands alone.
+$(MEDIAPIPE): tests/mediapipe.lock $(READY)
+	@$(PYTHON) -m venv $(VENV)/mediapipe
+	@$(VENV)/mediapipe/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@cp $< $@
+
 report: $(READY)
 	@$(BIN)/mosaic report --profile $(PROFILE)
 
-test: $(READY) $(ORACLES) $(NPU)
+test: $(READY) $(ORACLES) $(NPU) $(MEDIAPIPE)
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 test-browser: $(READY)

@@ -269,7 +269,9 @@ def test_predict_draws_with_the_names_and_colours_of_the_file(weights, tmp_path,
     status, _, error = mosaic("predict", tmp_path / "in.png", "--out", tmp_path / "out.png")
     assert status == 1 and "either --weights FOLDER" in error
     for about in ({"classes": ["a"], "palette": []}, {"classes": ["a"], "palette": [[0, 0, 256]]}, [1]):
-        (tmp_path / "bad.tflite").write_bytes(metadata.with_metadata(file.path.read_bytes(), about))
+        (tmp_path / "bad.tflite").write_bytes(
+            metadata.with_metadata(file.path.read_bytes(), {metadata.METADATA: json.dumps(about).encode()})
+        )
         status, _, error = mosaic(
             "predict", tmp_path / "in.png", "--out", tmp_path / "x.png", "--tflite", tmp_path / "bad.tflite"
         )

@@ -93,6 +93,8 @@ def converter(prepared, precision, calibration=(), recipe=DEFAULT):
         made.representative_dataset = lambda: ([as_quantised_input(image)] for image in calibration)
         made.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         made.inference_input_type = tf.uint8
+        if isinstance(prepared.layers[-1], keras.layers.Softmax):
+            made.inference_output_type = tf.uint8  # confidences in steps of 1 / 256
     if precision == "int8" and recipe.wide:
         wide = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
         made.target_spec.supported_ops = [wide, tf.lite.OpsSet.TFLITE_BUILTINS]

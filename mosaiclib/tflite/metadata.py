@@ -10,17 +10,18 @@ import numpy as np
 from mosaiclib.tflite.graph import TFLiteGraph, schema
 
 
-def with_metadata(content, about) -> bytes:
-    """The same .tflite with `about` as JSON in its metadata, in place of what it said before."""
+def with_metadata(content, entries) -> bytes:
+    """The same .tflite with named metadata entries, {name: bytes}, in place of what they said before."""
     from tensorflow.lite.tools import flatbuffer_utils
 
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
-    buffer, entry = schema.BufferT(), schema.MetadataT()
-    buffer.data = np.frombuffer(json.dumps(about, sort_keys=True).encode(), np.uint8)
-    entry.name, entry.buffer = METADATA.encode(), len(model.buffers)
-    model.buffers.append(buffer)
-    others = [other for other in model.metadata or [] if other.name != entry.name]
-    model.metadata = [*others, entry]
+    model.metadata = [entry for entry in model.metadata or [] if entry.name.decode() not in entries]
+    for name, data in entries.items():
+        buffer, entry = schema.BufferT(), schema.MetadataT()
+        buffer.data = np.frombuffer(data, np.uint8)
+        entry.name, entry.buffer = name.encode(), len(model.buffers)
+        model.buffers.append(buffer)
+        model.metadata.append(entry)
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
