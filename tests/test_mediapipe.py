@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,40 @@ def test_what_we_write_we_read(tmp_path):
             standard_metadata.read(file, metadata[:cut])
         except ValueError as error:
             assert str(file) in str(error)  # a sentence that names the file, and no other exception
+
+
+def test_a_foreign_file_is_read_by_its_own_scale_and_labels(tmp_path):
+    """Ours without our own metadata, its input's scale moved into a layer: right only if the metadata is used."""
+    import tensorflow as tf
+
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 3, 4)).astype(np.float32)
+
+    def written(name, mean, std):
+        def network(x):
+            return tf.nn.conv2d((x * std + mean) / 255.0 - 0.4, kernel, 1, "SAME")
+
+        traced = tf.function(network, input_signature=[tf.TensorSpec((1, 9, 11, 3))]).get_concrete_function()
+        path = tmp_path / f"{name}.tflite"
+        path.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([traced]).convert())
+        return path
+
+    image = np.random.default_rng(1).integers(0, 256, (9, 11, 3)).astype(np.uint8)
+    expected = TFLiteSegmenter(written("plain", 127.5, 127.5))
+    standard, names = written("standard", 10.0, 50.0), ["a", "b", "c", "d"]
+    metadata = standard_metadata.describe("t", "d", (9, 11), names, 0, mean=10.0, std=50.0)
+    content = with_metadata(standard.read_bytes(), {standard_metadata.NAME: metadata})
+    standard.write_bytes(standard_metadata.with_labels(content, names))
+    ultralytics = written("ultralytics", 0.0, 255.0)
+    with zipfile.ZipFile(ultralytics, "a") as archive:
+        archive.writestr("metadata.json", json.dumps({"names": {str(i): name for i, name in enumerate(names)}}))
+    for file in (standard, ultralytics):
+        segmenter = TFLiteSegmenter(file)
+        assert list(segmenter.names) == names
+        assert (segmenter.classes(image) == expected.classes(image)).mean() > 0.98
+    short = standard_metadata.with_labels(content, names[:3])
+    standard.write_bytes(short)
+    with pytest.raises(ValueError, match=r"standard.tflite names 3 classes in its metadata and gives 4"):
+        TFLiteSegmenter(standard)
 
 
 def test_the_label_file_lies_behind_a_model_that_still_opens(tmp_path):

@@ -30,7 +30,9 @@ def export_network(
     weights: Annotated[Path, typer.Option(help="The weights folder to export.")],
     out: Annotated[Path, typer.Option(help="The folder to write to.")],
     input_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH in pixels.")] = "512x512",
-    output: Annotated[str, typer.Option(help="classes, full_logits or logits.")] = "classes",
+    output: Annotated[
+        str, typer.Option(help="classes, confidences (for MediaPipe), full_logits or logits.")
+    ] = "classes",
     precision: Annotated[list[str] | None, typer.Option(help="float32, float16, dynamic or int8; repeatable.")] = None,
     calibration: Annotated[Path | None, typer.Option(help="A folder of pictures, for int8: eight or more.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

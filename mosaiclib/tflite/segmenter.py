@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mosaiclib.tflite import signature
+from mosaiclib.tflite import signature, standard_metadata
 from mosaiclib.tflite.graph import TFLiteGraph
 from mosaiclib.tflite.metadata import read_metadata
 
@@ -14,11 +14,12 @@ from mosaiclib.tflite.metadata import read_metadata
 class TFLiteSegmenter:
     """A .tflite segmentation network as a function from uint8 RGB [H, W, 3] to classes int32 [H, W].
 
-    The graph's input may be float32 in [-1, 1] or quantised; its output classes [1, h, w], resized by nearest
-    neighbour, or scores [1, h, w, C], resized bilinearly, whose largest is taken; of one score a pixel, a probability,
-    class 1 is what lies above a half. Of several outputs, the one that is such a map counts.
-    threads: of the interpreter. about: what the file says about itself, or None. names: of its classes, numbered where
-    it says nothing. input_size: (height, width).
+    The graph's input may be float32, in [-1, 1] where the file's metadata says nothing else, or quantised; its output
+    classes [1, h, w], resized by nearest neighbour, or scores [1, h, w, C], resized bilinearly, whose largest is taken;
+    of one score a pixel, a probability, class 1 is what lies above a half. Of several outputs, the one that is such a
+    map counts.
+    threads: of the interpreter. about: what our exporter wrote into the file, or None. names: of its classes, of a
+    foreign file from standard or Ultralytics' metadata, numbered where it says nothing. input_size: (height, width).
     Raises ValueError for a file that is no complete TFLite model, that has other inputs or outputs or cannot run here,
     and for an image of another size.
     """
@@ -32,7 +33,9 @@ class TFLiteSegmenter:
         from ai_edge_litert.interpreter import Interpreter
 
         path = self.path
-        self.about = read_metadata(path)  # refuses damaged files, which the interpreter may not survive
+        graph = TFLiteGraph(path)  # refuses damaged files, which the interpreter may not survive
+        self.about = read_metadata(path)
+        self._foreign = None if self.about else standard_metadata.read(path, graph.metadata(standard_metadata.NAME))
         self._interpreter = Interpreter(model_content=path.read_bytes(), num_threads=threads)
         self._input = signature.image_input(path, self._interpreter.get_input_details())
         if self._input["shape_signature"][0] != 1:
@@ -41,7 +44,7 @@ class TFLiteSegmenter:
         self.input_size = tuple(int(side) for side in self._input["shape"][1:3])
         self._output = signature.map_output(path, self._interpreter.get_output_details(), self.input_size)
         classes = signature.classes_of(self._output)
-        self._threshold = signature.threshold(path, TFLiteGraph(path), self._output) if classes == 1 else None
+        self._threshold = signature.threshold(path, graph, self._output) if classes == 1 else None
         if self.about:
             self.names = tuple(self.about["classes"])
             if classes not in (None, len(self.names)):
@@ -49,6 +52,17 @@ class TFLiteSegmenter:
         else:
             count = {None: signature.MAXIMUM_CLASSES, 1: 2}.get(classes, classes)
             self.names = tuple(f"class {i}" for i in range(count))
+            if self._foreign and self._foreign.labels:
+                self.names = self._named(classes)
+
+    def _named(self, classes):
+        """The names of a foreign file's classes. Raises ValueError where they do not fit what it gives."""
+        labels = self._foreign.labels
+        if classes == 1 and len(labels) == 1:
+            return ("background", *labels)
+        if classes not in (None, 1, len(labels)):
+            raise ValueError(f"{self.path} names {len(labels)} classes in its metadata and gives {classes}.")
+        return labels
 
     def classes(self, image):
         """The class map of an image of the graph's own size. Raises ValueError for a class that it cannot have."""
@@ -77,7 +91,7 @@ class TFLiteSegmenter:
                 f"export the network with --input-size {height}x{width}."
             )
         with self._refusals():
-            self._interpreter.set_tensor(self._input["index"], as_input(image, self._input)[None])
+            self._interpreter.set_tensor(self._input["index"], as_input(image, self._input, self._foreign)[None])
             self._interpreter.invoke()
         values = self._interpreter.get_tensor(self._output["index"])[0]
         if signature.classes_of(self._output) is None:
@@ -96,16 +110,19 @@ class TFLiteSegmenter:
             raise ValueError(f"{self.path} cannot run here: {reason[:200].rstrip('.')}.") from None
 
 
-def as_input(image, tensor):
+def as_input(image, tensor, described=None):
     """A uint8 image as the values of an input tensor (the interpreter's own description of it).
 
-    A float32 input is [-1, 1]. A quantised one says by its scale what it takes: a range that begins with 0, or [-1, 1].
+    A float32 input is [-1, 1], or what `described`, a `standard_metadata.Described`, makes of 0..255. A quantised one
+    says by its scale what it takes: a range that begins with 0, or [-1, 1].
     """
     kind = tensor["dtype"]
     if kind == np.uint8:
         return image
     scaled = image.astype(np.float32) / 127.5 - 1
     if kind == np.float32:
+        if described and described.mean and described.std:
+            return (image.astype(np.float32) - np.float32(described.mean)) / np.float32(described.std)
         return scaled
     scale, zero_point = tensor["quantization"]
     limits = np.iinfo(kind)

@@ -2,10 +2,11 @@
 
 A flatbuffer of its own (metadata_schema.fbs, file identifier M001) in the model's buffer TFLITE_METADATA, and a zip
 behind the model that holds the label file. Only the fields that a segmenter needs are written; of foreign files only
-the labels and the input's normalisation are read.
+the labels and the input's normalisation are read. Ultralytics keeps the same in a JSON file in such a zip.
 """
 
 import io
+import json
 import zipfile
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from flatbuffers.table import Table
 
 NAME = "TFLITE_METADATA"
 LABELS_FILE = "labels.txt"
+ULTRALYTICS_FILE = "metadata.json"
 MOST_LABELS_BYTES = 1 << 20
 SOFTMAX_DONE, SOFTMAX_WANTED = 0, 2  # activation of image_segmenter_metadata_schema.fbs: NONE, SOFTMAX
 _IMAGE, _NORMALIZATION, _RGB, _FEATURE = 2, 1, 1, 1  # union members and enumerators of the schema
@@ -113,12 +115,15 @@ class Described:
     std: tuple[float, ...] | None
 
 
-def read(path, metadata) -> Described:
-    """The labels and the normalisation of a file. metadata: the bytes of its buffer TFLITE_METADATA.
+def read(path, metadata) -> Described | None:
+    """The labels and the normalisation of a file. metadata: the bytes of its buffer TFLITE_METADATA, or None.
 
-    Raises ValueError for metadata that cannot be read.
+    None where a file describes itself neither so nor as Ultralytics does. Raises ValueError for metadata that cannot be
+    read.
     """
     try:
+        if metadata is None:
+            return _ultralytics(path)
         model = Table(bytearray(metadata), flatbuffers.encode.Get(number_types.UOffsetTFlags.packer_type, metadata, 0))
         subgraph = _tables(model, 3)[0]
         units = [unit for taken in _tables(subgraph, 2)[:1] for unit in _tables(taken, 4)]
@@ -131,12 +136,26 @@ def read(path, metadata) -> Described:
         raise ValueError(f"{path} has standard metadata that cannot be read ({type(error).__name__}).") from None
 
 
+def _ultralytics(path):
+    """What Ultralytics' exporter wrote: class names by number; its networks take pixels in 0..1."""
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as archive:
+        if ULTRALYTICS_FILE not in archive.namelist():
+            return None
+    names = json.loads(_packed(path, ULTRALYTICS_FILE))["names"]
+    return Described(tuple(str(names[str(number)]) for number in range(len(names))), (0.0,), (255.0,))
+
+
 def _labels(path, name):
+    return tuple(line.strip() for line in _packed(path, name).splitlines() if line.strip())
+
+
+def _packed(path, name):
     with zipfile.ZipFile(path) as archive:
         if archive.getinfo(name).file_size > MOST_LABELS_BYTES:
             raise ValueError("a label file of more than a megabyte")
-        text = archive.read(name).decode("utf-8")
-    return tuple(line.strip() for line in text.splitlines() if line.strip())
+        return archive.read(name).decode("utf-8")
 
 
 def _where(table, slot):
