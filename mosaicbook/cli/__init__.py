@@ -26,7 +26,7 @@ def console():
     return Console(highlight=False, width=None if sys.stdout.isatty() else 500)
 
 
-from mosaicbook.cli import bench, compare, data, history, models, npu, runs  # noqa: E402, F401  (they add their verbs)
+from mosaicbook.cli import bench, compare, data, history, models, npu, referee, runs  # noqa: E402, F401  (they add their verbs)
 
 
 def main():
