@@ -1,7 +1,7 @@
 """Networks as functions from an image to its classes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -19,7 +19,8 @@ class Network:
     """A network as a function from an image uint8 [H, W, 3] of any size to its class map uint8 [H, W].
 
     classes, palette: names and colours (r, g, b). input_size: (height, width) of what `look` takes, uint8 [h, w, 3]; it
-    gives (integer classes [h, w], their probabilities float32 [h, w] in 0..1, or None where there are none).
+    gives (integer classes [h, w], their probabilities float32 [h, w] in 0..1, or None where there are none). about:
+    what its weights' card or our exporter says of it, {} for a foreign file.
     """
 
     name: str
@@ -27,6 +28,12 @@ class Network:
     palette: tuple[tuple[int, int, int], ...]
     input_size: tuple[int, int]
     look: Callable
+    about: dict = field(default_factory=dict)
+
+    def was_trained_on(self, dataset, split) -> bool:
+        """Whether it says that it was trained on this split: its score there says nothing of new images."""
+        splits = str(self.about.get("provenance", {}).get("splits", "")).split(",")
+        return self.about.get("dataset") == dataset and split in splits
 
     def __call__(self, image):
         return segment(lambda canvas: self.look(canvas)[0], image, self.input_size)
@@ -54,7 +61,10 @@ def open_network(path, input_size=None, confident=False, threads=1) -> Network:
     segmenter = TFLiteSegmenter(path, threads)
     palette = (segmenter.about or {}).get("palette") or datasets.palette_of("", len(segmenter.names))
     colours = tuple(tuple(colour) for colour in palette)
-    return Network(path.name, segmenter.names, colours, segmenter.input_size, lambda x: (segmenter.classes(x), None))
+    return Network(
+        path.name, segmenter.names, colours, segmenter.input_size, lambda x: (segmenter.classes(x), None),
+        segmenter.about or {},
+    )  # fmt: skip
 
 
 def of_keras(model, card) -> Network:
@@ -65,7 +75,7 @@ def of_keras(model, card) -> Network:
         output = keras_runner(model)(canvas)
         return (output, None) if output.ndim == 2 else (output.argmax(-1).astype(np.uint8), output.max(-1))
 
-    return Network(card.spec.name, tuple(card.classes), palette, model.input_shape[1:3], look)
+    return Network(card.spec.name, tuple(card.classes), palette, model.input_shape[1:3], look, vars(card))
 
 
 class KerasSegmenter:

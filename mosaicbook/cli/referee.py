@@ -66,7 +66,7 @@ def referee(
                 "miou": counts.miou(), "interval": interval and [interval.lower, interval.upper],
                 "mean_ms": milliseconds.get(str(path)), "size_mb": _megabytes(path),
                 "classes": f"{len(data.classes) - len(to_dataset.missing)} of {len(data.classes)}",
-                "note": to_dataset.sentence,
+                "trained_on_split": network.was_trained_on(dataset, split), "note": to_dataset.sentence,
             }
         )  # fmt: skip
     rows.sort(key=lambda row: -row["miou"])
@@ -126,6 +126,8 @@ def _print(rows, data, split, samples):
         )
     console().print(table)
     for row in rows:
+        if row["trained_on_split"]:
+            print(f"{row['network']} was trained on this split: its score says nothing of new images.")
         if row["note"]:
             print(f"{row['network']}: {row['note']}.")
     print(
