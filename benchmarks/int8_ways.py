@@ -1,21 +1,20 @@
-"""How much accuracy each way to int8 keeps: recipes, quantisers, choices of range, numbers of calibration pictures.
+"""How much accuracy each way to int8 keeps: equalisation, quantisers, choices of range, numbers of calibration images.
 
     python benchmarks/int8_ways.py [WAY...] [--weights W] [--dataset camvid] [--split val] [--pictures 24]
         [--quantiser PYTHON] [--out FOLDER]
 
-The ways are WAYS below; without names all are measured. int16 activations have slow kernels: a second a picture and
-more. Google's quantiser is no dependency: --quantiser names the Python of an environment that has litert-quantizer,
-or ai-edge-quantizer, its predecessor. All ways are compared on the same pictures with Keras, whose logits [H, W, C] are
-the reference: mIoU, pixels of the same class, signal to noise of the logits, and the CPU time of a picture on one
-thread, which other processes disturb less than the clock. Prints a row of a Markdown table when each is measured.
-Files that --out holds already are not made again.
+The ways are WAYS below; without names all are measured. Google's quantiser is no dependency: --quantiser names the
+Python of an environment that has litert-quantizer, or ai-edge-quantizer, its predecessor. All ways are compared on the
+same pictures with Keras, whose logits [H, W, C] are the reference: mIoU, pixels of the same class, signal to noise of
+the logits, and the CPU time of a picture on one thread, which other processes disturb less than the clock. Prints a row
+of a Markdown table when each is measured. Files that --out holds already are not made again.
 """
 
 import argparse
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,15 +30,15 @@ from mosaiclib.tflite.segmenter import TFLiteSegmenter
 
 @dataclass(frozen=True)
 class Way:
-    """One way to int8. pictures: for calibration, spread over the training split, from its `first` on; 0 for the four
-    photographs that `mosaic export` takes where no folder is named.
+    """One way to int8. equalised: channels are evened out first. pictures: for calibration, spread over the training
+    split, from its `first` on; 0 for the four photographs that `mosaic export` takes where no folder is named.
 
     ranges: None (the converter's: the extremes of all pictures), 100 (each picture's extremes, averaged) or
     another percentage (the values within which that much of a picture's values lie, averaged). quantiser: the
     algorithm by which Google's quantiser rounds weights, or None for TensorFlow's converter.
     """
 
-    recipe: conversion.Recipe = conversion.DEFAULT
+    equalised: bool = True
     pictures: int = 64
     first: int = 0
     ranges: float | None = None
@@ -47,12 +46,13 @@ class Way:
 
 
 WAYS = {
-    **{name: Way(recipe) for name, recipe in conversion.RECIPES.items()},
+    "min_max": Way(equalised=False),
+    "equalised": Way(),
     **{f"pictures_{count}": Way(pictures=count) for count in (1, 8, 16, 367)},
     **{f"other_pictures_{count}": Way(pictures=count, first=1) for count in (8, 16, 64)},
     **{f"within_{ranges}": Way(ranges=ranges) for ranges in (100, 99.99, 99.9)},
     "other_photographs": Way(pictures=0),
-    "quantiser_min_max": Way(conversion.RECIPES["min_max"], quantiser="MIN_MAX_UNIFORM_QUANT"),
+    "quantiser_min_max": Way(equalised=False, quantiser="MIN_MAX_UNIFORM_QUANT"),
     "quantiser_equalised": Way(quantiser="MIN_MAX_UNIFORM_QUANT"),
     "quantiser_mse": Way(quantiser="MSE"),
     "quantiser_octav": Way(quantiser="OCTAV"),
@@ -169,11 +169,11 @@ def make(way, network, train, size, python):
     calibration = [inference.letterbox(images.read_image(sample.image_path), size)[0] for sample in samples]
     calibration = calibration or [inference.letterbox(free.read(), size)[0] for free in FREE_PICTURES]
     if way.quantiser:
-        prepared = conversion.prepare(network, "int8", calibration, replace(way.recipe, wide=True))
+        prepared = conversion.folded_for_int8(network, calibration, way.equalised)
         return by_quantiser(python, prepared, calibration, way.quantiser)
     if way.ranges:
-        return with_ranges(conversion.prepare(network, "int8", calibration, way.recipe), calibration, way.ranges)
-    return conversion.to_tflite(network, "int8", calibration, way.recipe)
+        return with_ranges(conversion.prepare(network, "int8", calibration, way.equalised), calibration, way.ranges)
+    return conversion.to_tflite(network, "int8", calibration, way.equalised)
 
 
 def main():

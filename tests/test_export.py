@@ -178,11 +178,10 @@ def test_the_error_profile_points_at_the_layer_that_int8_hurts(weights, calibrat
     norm.set_weights([gamma * scale, beta * scale, *rest])
     project.set_weights([project.get_weights()[0] / scale[:, None]])
     own = {}
-    for name, of, way in (("sound", sound, "min_max"), ("hurt", network, "min_max"), ("mended", network, "equalised")):
-        recipe = conversion.RECIPES[way]
-        prepared = conversion.prepare(of, "int8", calibration, recipe)
+    for name, of, equalised in (("sound", sound, False), ("hurt", network, False), ("mended", network, True)):
+        prepared = conversion.prepare(of, "int8", calibration, equalised)
         path = tmp_path / f"{name}.tflite"
-        path.write_bytes(conversion.convert(prepared, "int8", calibration, recipe))
+        path.write_bytes(conversion.convert(prepared, "int8", calibration))
         layers = error_profile.profile(prepared, path, calibration[:1])
         own[name] = {layer.layer: layer.own_snr_db for layer in layers if layer.operation == "CONV_2D"}
         error = np.abs(
@@ -219,7 +218,7 @@ def as_int8_sees(pixels):
     return ((pixels.astype("float32") - 128) / 127.5)[None]
 
 
-def test_equalisation_and_bias_correction_keep_the_function_or_mend_it(weights, calibration):
+def test_equalisation_keeps_the_function_and_evens_channels_out(weights, calibration):
     network = models.load(weights, SIZE, output="full_logits", batch=1)
     image = calibration[2][None].astype("float32") / 127.5 - 1
     expected = np.asarray(network(image, training=False))

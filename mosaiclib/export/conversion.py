@@ -1,11 +1,8 @@
 """Converts a Keras network to the bytes of a .tflite file in one of four precisions."""
 
-from dataclasses import dataclass
-
 import keras
 import numpy as np
 
-from mosaiclib.export.bias_correction import correct_biases
 from mosaiclib.export.equalisation import equalise
 from mosaiclib.export.folding import fold
 from mosaiclib.models.blocks import BilinearResize, ClassMap
@@ -13,39 +10,15 @@ from mosaiclib.models.graph import readers, rebuild, with_weights
 
 PRECISIONS = ("float32", "float16", "dynamic", "int8")
 HALF_A_STEP = 0.5 / 127.5  # between (pixel - 128) / 127.5, the int8 graph's input, and pixel / 127.5 - 1
+MEASURED = 8  # calibration images on which Keras measures ranges; the converter reads all
 
 
-MEASURED = 8  # calibration pictures on which Keras measures ranges and means; the converter reads all
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How int8 is made. Weights have a scale per channel, activations one per tensor, from least to largest value.
-
-    equalise: even out channels first (`equalisation`). bias_correction: convert twice, the second time with
-    biases that make up for the first file's mean errors. wide: 16-bit activations, which XNNPACK and most
-    phones do not take: how good int8 could be at best. Its input and output are float32.
-    """
-
-    equalise: bool = True
-    bias_correction: bool = False
-    wide: bool = False
-
-
-DEFAULT = Recipe()
-RECIPES = {
-    "min_max": Recipe(equalise=False),
-    "equalised": DEFAULT,
-    "bias_corrected": Recipe(bias_correction=True),
-    "int16_activations": Recipe(wide=True),
-}
-
-
-def to_tflite(network, precision, calibration=(), recipe=DEFAULT) -> bytes:
+def to_tflite(network, precision, calibration=(), equalised=True) -> bytes:
     """Converts a Keras network built with batch 1 and a fixed size.
 
-    calibration: uint8 pictures [H, W, 3], for int8. recipe: how int8 is made. A batch of None would leave
-    batch norms unfolded and dilation emulated, which phones pay for.
+    calibration: uint8 images [H, W, 3], for int8. equalised: int8's channels are evened out first (`equalisation`),
+    which docs/int8.md measures. A batch of None would leave batch norms unfolded and dilation emulated, which phones
+    pay for.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"Unknown precision '{precision}': choose one of {', '.join(PRECISIONS)}.")
@@ -53,34 +26,29 @@ def to_tflite(network, precision, calibration=(), recipe=DEFAULT) -> bytes:
         raise ValueError("Only a network built with batch=1 is exported: see models.build or models.load.")
     if precision == "int8" and not len(calibration):
         raise ValueError("int8 needs calibration pictures: a few dozen of the data set's own.")
-    prepared = prepare(network, precision, calibration, recipe)
-    content = convert(prepared, precision, calibration, recipe)
-    if precision == "int8" and recipe.bias_correction:
-        corrected = correct_biases(prepared, content, _few(calibration))
-        content = convert(corrected, precision, calibration, recipe)
-    return content
+    return convert(prepare(network, precision, calibration, equalised), precision, calibration)
 
 
-def prepare(network, precision, calibration=(), recipe=DEFAULT):
+def prepare(network, precision, calibration=(), equalised=True):
     """The network as it will be converted, still in Keras: batch norms folded, input as the file takes it."""
-    prepared = fold(network)
     if precision != "int8":
-        return prepared
-    if recipe.equalise:
-        prepared = equalise(prepared, [image[None].astype(np.float32) / 127.5 - 1 for image in _few(calibration)])
-    return prepared if recipe.wide else with_raw_pixels(prepared)
+        return fold(network)
+    return with_raw_pixels(folded_for_int8(network, calibration, equalised))
 
 
-def _few(calibration):
-    return calibration[:: -(-len(calibration) // MEASURED)]
+def folded_for_int8(network, calibration, equalised=True):
+    """The network with its batch norms folded and its channels evened out; its input stays in [-1, 1]."""
+    few = calibration[:: -(-len(calibration) // MEASURED)]
+    images = [image[None].astype(np.float32) / 127.5 - 1 for image in few]
+    return equalise(fold(network), images) if equalised else fold(network)
 
 
-def convert(prepared, precision, calibration=(), recipe=DEFAULT) -> bytes:
+def convert(prepared, precision, calibration=()) -> bytes:
     """The TFLite converter's part of `to_tflite`."""
-    return converter(prepared, precision, calibration, recipe).convert()
+    return converter(prepared, precision, calibration).convert()
 
 
-def converter(prepared, precision, calibration=(), recipe=DEFAULT):
+def converter(prepared, precision, calibration=()):
     """A `tf.lite.TFLiteConverter` for what `prepare` returned, set up for that precision."""
     import tensorflow as tf
 
@@ -95,10 +63,6 @@ def converter(prepared, precision, calibration=(), recipe=DEFAULT):
         made.inference_input_type = tf.uint8
         if isinstance(prepared.layers[-1], keras.layers.Softmax):
             made.inference_output_type = tf.uint8  # confidences in steps of 1 / 256
-    if precision == "int8" and recipe.wide:
-        wide = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
-        made.target_spec.supported_ops = [wide, tf.lite.OpsSet.TFLITE_BUILTINS]
-        made.inference_input_type = tf.float32
     return made
 
 
