@@ -1,14 +1,17 @@
 """The `mosaic` command as a user types it: what it prints, and one sentence and status 1 where it cannot."""
 
+import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from mosaiclib import models
-from mosaiclib.data import images
+from mosaiclib import inference, models
+from mosaiclib.data import datasets, images
+from mosaiclib.evaluation import image_counts, intervals
 from mosaiclib.models import catalogue
 
 
@@ -97,3 +100,24 @@ def test_the_command_and_the_plan_do_not_wait_for_keras():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_evaluate_prints_an_interval_keeps_counts_and_enters_the_ledger(mosaic, tiny_dataset, tmp_path, monkeypatch):
+    real = replace(tiny_dataset, synthetic=False, splits=("test", "val"),
+                   list_split=lambda split: tiny_dataset.list_split("train"))  # fmt: skip
+    monkeypatch.setattr(datasets, "get", lambda *_: real)
+    monkeypatch.setattr(inference, "open_network", lambda _: lambda image: image[..., 0] // 60 % 4)
+    monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path / "reports"))
+    file = tmp_path / "a.tflite"
+    file.write_bytes(b"weights")
+    status, out, err = mosaic("evaluate", "--dataset", "tiny", "--split", "test", "--tflite", file)
+    assert status == 0, err
+    (kept,) = (tmp_path / "reports/by-hand/evaluate").glob("a-tiny-test-*.npz")
+    counts = image_counts.load(kept)
+    assert status == 0 and str(kept) in err and len(counts.images) == 6
+    assert f"mIoU {intervals.text(counts.miou(), intervals.of_score(counts), 2)} % (95 % over images" in out
+    for limit in (None, 2):
+        more = [] if limit is None else ["--limit", limit, "--json"]
+        assert mosaic("evaluate", "--dataset", "tiny", "--split", "val", "--tflite", file, *more)[0] == 0
+    (line,) = csv.DictReader((tmp_path / "reports/test_ledger.csv").open())
+    assert (line["network"], line["by"], line["images"]) == ("a", "mosaic evaluate", "6"), "val is no test split"

@@ -26,7 +26,8 @@ def console():
     return Console(highlight=False, width=None if sys.stdout.isatty() else 500)
 
 
-from mosaicbook.cli import bench, compare, data, history, models, npu, referee, runs  # noqa: E402, F401  (they add their verbs)
+# Each adds its verbs.
+from mosaicbook.cli import bench, compare, data, evaluate, history, models, npu, referee, runs  # noqa: E402, F401
 
 
 def main():

@@ -1,9 +1,7 @@
-"""Verbs for networks and their weights: `mosaic models|madds|import|predict|evaluate`."""
+"""Verbs for networks and their weights: `mosaic models|madds|import|predict`."""
 
 import json
 import sys
-from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -187,53 +185,3 @@ def predict(
     if letters := overlays.lacking("".join(shares)):
         print(f"mosaic: no font here has {letters}: the legend shows boxes for them", file=sys.stderr)
     print(json.dumps({"out": str(out), "shares": shares}) if as_json else f"{out}: {', '.join(shares)}")
-
-
-@app.command()
-def evaluate(
-    dataset: Annotated[str, typer.Option(help="A data set's name, for example minicity or camvid.")],
-    weights: WeightsOption = None,
-    tflite: TFLiteOption = None,
-    split: Annotated[str, typer.Option(help="The split to evaluate on.")] = "val",
-    rule: Annotated[str | None, typer.Option(help="cityscapes, camvid, garden or mlperf31.")] = None,
-    root: Annotated[Path | None, typer.Option(help="The folder that holds the data set.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Only the first so many pictures.")] = None,
-    input_scale: Annotated[float, typer.Option(help="Resize pictures by this for the network.")] = 1.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-):
-    """Prints the mIoU of a network, or of an exported .tflite, on a split, by a named rule.
-
-    A .tflite has its own input size: pictures are fitted into it, and its classes are resized back.
-    """
-    from tqdm import tqdm
-
-    from mosaiclib import evaluation, inference, models
-    from mosaiclib.data import datasets, fetch, images
-    from mosaiclib.inference import KerasSegmenter
-
-    data = datasets.get(dataset, root)
-    if (weights is None) == (tflite is None):
-        raise ValueError("Name what to evaluate: either --weights FOLDER or --tflite FILE.")
-    if tflite and input_scale != 1:
-        raise ValueError("A .tflite file has its own input size: instead of --input-scale, export a larger one.")
-    if weights:
-        classes_of = KerasSegmenter(partial(models.load, weights), input_scale)
-        size = images.size_and_orientation(data.split(split)[0].image_path)[0]
-        scaled = [input_scale * side for side in size]
-        if warning := inference.too_large([round(side) for side in scaled], models.load_card(weights).input_size):
-            print(f"mosaic: {warning} (--input-scale).", file=sys.stderr)
-    else:
-        classes_of = inference.open_network(fetch.located(tflite))
-    bar = partial(tqdm, disable=as_json or None)  # None: none where it is no terminal
-    matrix = evaluation.evaluate(classes_of, data, split, limit, progress=bar)
-    score = evaluation.score(matrix, rule or data.rule)
-    named = dict(zip(data.classes, score.per_class_iou, strict=True))
-    if as_json:
-        about = {"dataset": dataset, "split": split, "input_scale": None if tflite else input_scale}
-        print(json.dumps({**asdict(score), "per_class_iou": named, **about}, indent=1))
-        return
-    for name, value in named.items():
-        print(f"{name:15s} {'-' if value is None else f'{100 * value:5.1f} %'}")
-    print(f"mIoU {100 * score.miou:.2f} %{score.over} (rule {score.rule}), "
-          f"pixel accuracy {100 * score.pixel_accuracy:.2f} %, "
-          f"{score.n_images} pictures of {data.title}, {split}")  # fmt: skip

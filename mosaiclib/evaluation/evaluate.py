@@ -18,9 +18,17 @@ def evaluate(classes_of, dataset, split, limit=None, progress=None) -> Confusion
     """
     matrix = ConfusionMatrix(len(dataset.classes))
     samples = dataset.split(split)[:limit]
-    for label, found in predictions(dataset, progress(samples) if progress else samples, classes_of):
-        matrix.update(label, found)
+    for alone in by_image(classes_of, dataset, progress(samples) if progress else samples):
+        matrix.add(alone)
     return matrix
+
+
+def by_image(classes_of, dataset, samples):
+    """Yields the ConfusionMatrix of each sample alone; a network is as in `evaluate`."""
+    for label, found in predictions(dataset, samples, classes_of):
+        alone = ConfusionMatrix(len(dataset.classes))
+        alone.update(label, found)
+        yield alone
 
 
 def predictions(dataset, samples, *networks):
