@@ -26,7 +26,7 @@ help:
 	@echo "make environment-npu                add Intel's NPU compiler, which \`mosaic npu\` asks"
 	@echo "make environment-slurm              add Snakemake's SLURM executor (docs/distributed.md)"
 	@echo "make axe [PROFILE=quick]            the accessibility of its pages, by axe-core (needs npm and Chromium)"
-	@echo "make lab                            open the notebooks in JupyterLab"
+	@echo "make lab                            open the explorer in JupyterLab"
 	@echo "make lint                           check code and notebooks"
 	@echo "make clean                          remove the environment (reports and data stay)"
 
@@ -89,7 +89,7 @@ lint: $(READY)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache && $(BIN)/nbstripout --keep-id --verify $$(git ls-files '*.ipynb')
 
 lab: $(READY)
-	@$(BIN)/jupyter lab notebooks
+	@$(BIN)/jupyter lab notebooks/00_explore.ipynb
 
 clean:
 	rm -rf $(VENV)

@@ -105,7 +105,7 @@ def test_the_readme_counts_explained_costs_as_the_tables_do():
     by = [results_table.explained(results_table.costs(table)) for table in paper.TABLES[:-1]]
     own, other, unexplained = (sum(counts[name] for counts in by) for name in by[0])
     readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    assert f"the row's own network has {own} of them, another reading explains {other}, and {unexplained} are" in readme
+    assert f"the row's own network matches {own}, another reading explains {other}, and {unexplained} are" in readme
 
 
 def test_ratios_of_latencies_are_of_one_machine_size_and_precision():

@@ -1,0 +1,74 @@
+"""What README says was found, taken from the published results: `python tests/readme_findings.py` writes it there."""
+
+import json
+import math
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+BEGIN, END = "<!-- found: written by tests/readme_findings.py -->", "<!-- end of found -->"
+
+
+def lines(published) -> list[str]:
+    """Four lines for README from reports/published: verdicts, heads, skips, costs; each with its interval or count."""
+    study = _result(published / "camvid-study", "claims/claims")
+    findings = study["findings"]
+    return [_verdicts(findings), _compared(findings, "2.1"), _compared(findings, "5.2"), _costs(published)]
+
+
+def _verdicts(findings):
+    measured = [f for f in findings if f["group"] == "as measured"]
+    counts = {v: sum(v in (f["verdict"], f["elsewhere"]) for f in measured) for v in ("yes", "no", "undecided")}
+    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    untested = sum({f["verdict"], f["elsewhere"]} <= {"not tested", ""} for f in measured)
+    here = sum(f["verdict"] != "not tested" for f in measured)
+    return (
+        f"Of the paper's {len(findings)} claims, {len(measured)} need trainings or timings. On CamVid with frozen "
+        f"backbones: {told}, {untested} not tested. In the paper's own setting, which needs Cityscapes, ADE20K, GPUs "
+        f"and a phone, {here or 'none'} of them was tested."
+    )
+
+
+def _compared(findings, number):
+    """A claim with our differences; by its place where the results are of a version that gave no numbers."""
+    table, place = map(int, number.split("."))
+    finding = [f for f in findings if f["table"] == table][place - 1]
+    told = [
+        "{estimate:+.1f} [{lower:+.1f}, {upper:+.1f}] points on {backbone}".format(**pair)
+        for pair in finding["pairs"]
+        if pair.get("lower") is not None
+    ]
+    seeds = min(count for pair in finding["pairs"] for count in pair["seeds"])
+    verdict = finding["elsewhere"].capitalize()
+    return f"{finding['claim']} {verdict}: {'; '.join(told)} ({seeds} seeds or more a network, 95 %)."
+
+
+def _costs(published):
+    by, ratios = {}, []
+    for table in range(2, 8):
+        result = _result(published / "camvid-study", f"tables/table_{table}")
+        for name, count in result["madds_explained"].items():
+            by[name] = by.get(name, 0) + count
+        column = result["columns"].index("MAdds")
+        cells = [(row["cells"][column], row["label"]) for row in result["rows"]]
+        ratios += [(cell["ours"] / cell["paper"], label) for cell, label in cells if cell["paper"]]
+    ratio, label = max(ratios, key=lambda pair: abs(math.log(pair[0])))
+    own, other, unexplained = by["own network"], by["another reading"], by["unexplained"]
+    return (
+        f"Of {sum(by.values())} printed MAdds, the row's own network matches {own}, another reading explains {other}, "
+        f"and {unexplained} are unexplained; {label} costs {ratio:.2f} times what is printed."
+    )
+
+
+def _result(profile, run_id):
+    return json.loads((profile / "runs" / run_id / "result.json").read_text(encoding="utf-8"))
+
+
+def block() -> str:
+    """The lines as README has them."""
+    return "\n".join([BEGIN, *(f"* {line}" for line in lines(ROOT / "reports/published")), END])
+
+
+if __name__ == "__main__":
+    path = ROOT / "README.md"
+    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    path.write_text(before + block() + rest.partition(END)[2], encoding="utf-8")
