@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from mosaicbook import runs
-from mosaicbook.batch import profiles, progress, scheduler
+from mosaicbook.batch import markers, profiles, progress
 from mosaicbook.runs import history
 
 
@@ -19,7 +19,7 @@ from mosaicbook.runs import history
 def plan(tmp_path, monkeypatch):
     """A profile of four data runs: the first is done, and each other, and a stage, is broken in its own way."""
     monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path))
-    line = "  data/{}: {{notebook: notebooks/10_data.ipynb, description: x}}\n"
+    line = "  data/{}: {{notebook: notebooks/10_data.ipynb, description: x, parameters: {{shown: 1}}}}\n"
     path = tmp_path / "p.yaml"
     path.write_text(
         "title: t\ndescription: d\nruns:\n" + "".join(line.format(name) for name in "abcd")
@@ -39,9 +39,10 @@ def plan(tmp_path, monkeypatch):
 
 
 def test_garbage_does_not_count_as_up_to_date(plan, capsys):
-    scheduler.discard_garbage(plan, list(plan.runs))
-    left = [name for name in "abcd" if (runs.folder_of("p", f"data/{name}") / "result.json").exists()]
-    assert left == ["a"] and not runs.folder_of("p", "data/d").exists() and not runs.folder_of("p", "figures").exists()
+    again = markers.settle(plan, list(plan.runs))
+    assert set(again) == {*plan.runs} - {"data/a"}
+    assert [name for name in "abcd" if markers.path_of("p", f"data/{name}").exists()] == ["a"]
+    assert not runs.folder_of("p", "data/d").exists() and not runs.folder_of("p", "figures").exists()
     told = capsys.readouterr().out
     assert "data/b is made again: run.json is not valid JSON." in told
     assert "data/a" not in told

@@ -5,9 +5,10 @@ import os
 import shutil
 import signal
 
+import kill_report
 import pytest
 
-from mosaicbook.runs import run_folder
+from mosaicbook.runs import inventory, run_folder
 
 STEPS = ("rename", "mkdir", "rmdir", "unlink", "open")
 
@@ -94,3 +95,32 @@ def test_a_run_that_is_held_is_not_started_again(tmp_path):
         pass
     with run_folder.held(final):
         pass
+
+
+@pytest.mark.slow
+def test_killed_reports_lose_nothing_and_redo_nothing(tmp_path):
+    """The short form of `python tests/kill_report.py`."""
+    kill_report.trial(2, seed=3, folder=tmp_path, tell=lambda *_, **__: None)
+
+
+def test_a_run_without_its_files_is_not_done(tmp_path):
+    """A copy of a run is the same run; one that lost a file, or has another, is not."""
+    folder = tmp_path / "row"
+    (folder / "weights").mkdir(parents=True)
+    weights = folder / "weights" / "model.h5"
+    weights.write_text("weights")
+    (folder / "notebook.ipynb").write_text("{}")
+    record = {"files": inventory.of(folder)}
+    assert list(record["files"]) == ["weights/model.h5"]
+    assert inventory.fault(folder, record) == "" and inventory.fault(folder, {"status": "done"}) == ""
+    shutil.copytree(folder, tmp_path / "copy")
+    os.utime(tmp_path / "copy" / "weights" / "model.h5", (1, 1))
+    assert inventory.fault(tmp_path / "copy", record) == ""
+    (folder / "notebook.ipynb").write_text("saved in JupyterLab")
+    assert inventory.fault(folder, record) == ""
+    weights.write_text("WEIGHTS")  # of the same size
+    assert inventory.fault(folder, record) == "weights/model.h5 is not the file that the run wrote."
+    weights.unlink()
+    assert inventory.fault(folder, record) == "weights/model.h5 is missing."
+    for hostile in ("../copy/notebook.ipynb", "/etc/passwd"):
+        assert "which is none of a run" in inventory.fault(folder, {"files": {hostile: {"bytes": 2}}})

@@ -238,6 +238,11 @@ def _timed_networks(plan, stage):
     return plan.all_parameters.get("networks", "") if stage == "latency" else ""
 
 
+def is_page(run_id) -> bool:
+    """Whether a run is drawn last, from what other runs have left."""
+    return run_id.split("/")[0] in DRAWN_FROM
+
+
 def drawn_from(profile, run_id) -> list[str]:
     """The runs of a profile that a page is drawn from, where they are finished."""
     stage = run_id.split("/")[0]

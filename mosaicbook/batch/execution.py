@@ -1,33 +1,27 @@
-"""Executing a run: its notebook by papermill, in a folder that is put in place when it is whole.
-
-papermill alone does not tell the truth: after a killed kernel its notebook claims that all cells completed.
-"""
+"""Executing a run: its notebook, in a folder that is put in place when it is whole and has its record."""
 
 import hashlib
 import os
 import shlex
 import shutil
 import sys
-import tempfile
 import time
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import nbformat
-
-from mosaicbook.batch import dependencies, gpus, progress
-from mosaicbook.runs import parameters, provenance, run_folder
+from mosaicbook.batch import dependencies, gpus, markers
+from mosaicbook.batch.notebook import reason, run_notebook
+from mosaicbook.runs import inventory, parameters, provenance, run_folder
 from mosaicbook.runs.masking import without_secrets
 from mosaicbook.runs.provenance import ROOT
 from mosaicbook.runs.run import RunFailed, discard, folder_of, read_json, reports_folder, result_of, write_json
-from mosaiclib.data import fetch
-from mosaiclib.files import plain
 from mosaiclib.latency.host import machine
 
 TRAINS = ("pretrain", "train", "heads")
-SMALL_BYTES = 64 << 20  # a disk with less room may have been full a moment ago
+_TEXTS = ("notebook.ipynb", "kernel.log", "result.json")
+_RSS_UNITS_PER_MB = 2**20 if sys.platform == "darwin" else 2**10
 
 
 def execute(profile, run_id) -> Path:
@@ -37,37 +31,47 @@ def execute(profile, run_id) -> Path:
     """
     if run_id not in profile.runs:
         raise ValueError(f"The profile {profile.name} has no run '{run_id}': choose one of {', '.join(profile.runs)}.")
-    plan = profile.runs[run_id]
     final = folder_of(profile.name, run_id)
     with run_folder.held(final):
         run_folder.recover(final)
-        return _execute(profile, run_id, plan, final)
+        partial = run_folder.new_folder(final)
+        try:
+            record = _attempt(profile, run_id, partial)
+            record = _write_record(partial, record)
+            run_folder.put_in_place(partial, final)
+        finally:
+            if not (partial / "run.json").is_file():  # a whole one waits for `recover`: it may hold what was finished
+                shutil.rmtree(partial, ignore_errors=True)
+        markers.mark(profile, run_id, record)
+    if record["reason"]:
+        raise RunFailed(record["reason"])
+    # Only now, since whatever is killed before this goes on from here; `markers.settle` removes what a kill has left.
+    shutil.rmtree(_scratch_folder(profile, run_id) / record["scratch"], ignore_errors=True)
+    return final
 
 
-def _execute(profile, run_id, plan, final):
-    stage, row = run_id.split("/")
-    partial = run_folder.new_folder(final)
-    started, clock, reason, diverged = datetime.now(UTC), time.perf_counter(), None, False
-    files = [ROOT / plan.notebook, *dependencies.sources(profile, run_id)]
-    code = provenance.commit() | {"code_fingerprint": provenance.fingerprint(files)}
-    values, defaults, scratch = dict(plan.parameters), {}, None
+def _attempt(profile, run_id, folder) -> dict:
+    """Runs the notebook in `folder`; returns its record, with a `reason` where it failed."""
+    plan, (stage, row) = profile.runs[run_id], run_id.split("/")
+    started, clock, error = datetime.now(UTC), time.perf_counter(), None
+    code = _code(profile, run_id)
+    values, defaults, key = dict(plan.parameters), {}, None
     try:
         values |= resolved(profile, plan)
-        declared = parameters.declared(ROOT / plan.notebook)
-        defaults = {name: default for name, (_, default) in declared.items()}
-        parameters.check(values, {name: kind for name, (kind, _) in declared.items()})
-        scratch = _scratch(profile.name, run_id, code["code_fingerprint"], values)
-        own = gpus.own(reports_folder(), values.get("devices") == "all") if stage in TRAINS else nullcontext()
-        with own, _stderr_to(partial / "kernel.log"):
-            _run_notebook(plan.notebook, values, partial, scratch, _Echo(run_id))
-    except Exception as error:
-        reason, diverged = _reason(error), getattr(error, "ename", "") == "Diverged"
+        defaults = _checked(plan, values)
+        key = _scratch(profile, run_id, code["code_fingerprint"], values)
+        alone = gpus.own(reports_folder(), values.get("devices") == "all") if stage in TRAINS else nullcontext()
+        with alone:
+            run_notebook(run_id, plan.notebook, values, folder, _scratch_folder(profile, run_id) / key)
+    except Exception as raised:
+        error = raised
     for name in _TEXTS:
-        _scrub(partial / name)
-    record = {
-        "status": "failed" if reason else "done",
-        "reason": reason and without_secrets(reason),
-        **({"diverged": True} if diverged else {}),  # it would again: it is no reason to try another time
+        _scrub(folder / name)
+    return {
+        "status": "failed" if error else "done",
+        "reason": without_secrets(reason(error)) if error else None,
+        # It would diverge again: it is no reason to try another time.
+        **({"diverged": True} if getattr(error, "ename", "") == "Diverged" else {}),
         "stage": stage,
         "row": row,
         "profile": profile.name,
@@ -77,33 +81,46 @@ def _execute(profile, run_id, plan, final):
         "wall_s": round(time.perf_counter() - clock, 1),
         "peak_memory_mb": _peak_memory_mb(),
         **code,  # as it was when the run began
-        "data_fingerprint": None if reason else read_json(partial / "result.json").get("data_fingerprint"),
+        "scratch": key,
+        "data_fingerprint": None if error else read_json(folder / "result.json").get("data_fingerprint"),
         "versions": provenance.versions(),
         "machine": machine.machine(),
-        "command": shlex.join(
-            ["papermill", plan.notebook, "out.ipynb", *(f for n, v in values.items() for f in ("-p", n, str(v)))]
-        ),
+        "command": _command(plan, values),
     }
+
+
+def _code(profile, run_id):
+    """The commit, and the two fingerprints of what a run depends on."""
+    files = [ROOT / profile.runs[run_id].notebook, *dependencies.sources(profile, run_id)]
+    fingerprints = {"code_fingerprint": provenance.fingerprint(files), "depends_on": markers.identity(profile, run_id)}
+    return provenance.commit() | fingerprints
+
+
+def _checked(plan, values):
+    """The notebook's defaults. Raises ValueError where one of the values is none of its parameters."""
+    declared = parameters.declared(ROOT / plan.notebook)
+    parameters.check(values, {name: kind for name, (kind, _) in declared.items()})
+    return {name: default for name, (_, default) in declared.items()}
+
+
+def _command(plan, values):
+    given = (word for name, value in values.items() for word in ("-p", name, str(value)))
+    return shlex.join(["papermill", plan.notebook, "out.ipynb", *given])
+
+
+def _write_record(folder, record) -> dict:
+    """Writes run.json, which makes the folder whole; on a full disk what the run has written makes room for it."""
     try:
-        if reason:
-            (partial / "result.json").unlink(missing_ok=True)
-        try:
-            write_json(partial / "run.json", record)
-        except OSError as error:  # a full disk: what the run has written makes room for its record
-            reason = reason or _reason(error)
-            shutil.rmtree(partial)
-            partial.mkdir()
-            write_json(partial / "run.json", record | {"status": "failed", "reason": reason})
-        if reason and profile.rivals(run_id):  # what chooses the best of several goes on without this one
-            write_json(partial / "result.json", {"no_score": record["reason"]})
-        run_folder.put_in_place(partial, final)
-    finally:
-        if not (partial / "run.json").is_file():  # a whole one waits for `recover`: it may hold what was finished
-            shutil.rmtree(partial, ignore_errors=True)
-    if reason:
-        raise RunFailed(reason)
-    shutil.rmtree(scratch.parent, ignore_errors=True)
-    return final
+        if record["reason"]:
+            (folder / "result.json").unlink(missing_ok=True)
+        written = record | {"files": {} if record["reason"] else inventory.of(folder)}
+        write_json(folder / "run.json", written)
+    except OSError as error:
+        written = record | {"status": "failed", "reason": record["reason"] or reason(error), "files": {}}
+        shutil.rmtree(folder)
+        folder.mkdir()
+        write_json(folder / "run.json", written)
+    return written
 
 
 def _peak_memory_mb():
@@ -115,15 +132,21 @@ def _peak_memory_mb():
     return round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / _RSS_UNITS_PER_MB)
 
 
-def _scratch(profile_name, run_id, code_fingerprint, values):
-    """What outlives a killed run: kept as long as neither code nor parameters nor pictures change, and no longer."""
+def _scratch(profile, run_id, code_fingerprint, values) -> str:
+    """The name of a run's scratch folder, which outlives a killed run.
+
+    It is kept as long as neither code nor parameters nor pictures change, and no longer: others are removed.
+    """
     pictures = dependencies.own_pictures(values)
     key = hashlib.sha256(f"{code_fingerprint}{sorted(values.items())}{pictures}".encode()).hexdigest()[:12]
-    scratch = reports_folder() / profile_name / "scratch" / run_id / key
-    for other in scratch.parent.glob("*"):
-        if other != scratch:
+    for other in _scratch_folder(profile, run_id).glob("*"):
+        if other.name != key:
             discard(other)
-    return scratch
+    return key
+
+
+def _scratch_folder(profile, run_id):
+    return reports_folder() / profile.name / "scratch" / run_id
 
 
 def resolved(profile, plan):
@@ -137,7 +160,10 @@ def resolved(profile, plan):
         if len(candidates) > 1 and not known:
             raise RunFailed(f"None of the {len(candidates)} runs {pattern} has a score: {_why(profile, candidates[0])}")
         best = max(known, key=scores.get) if known else candidates[0]
-        found[name] = os.path.relpath(folder_of(profile.name, best) / path, ROOT)
+        folder = folder_of(profile.name, best)
+        if fault := inventory.fault(folder):
+            raise RunFailed(f"The run {best} is not whole: {fault} `mosaic report` makes it again.")
+        found[name] = os.path.relpath(folder / path, ROOT)
     return found
 
 
@@ -157,98 +183,3 @@ def _scrub(path):
             path.write_text(clean, encoding="utf-8", errors="surrogateescape")
     except OSError:
         path.unlink(missing_ok=True)
-
-
-_TEXTS = ("notebook.ipynb", "kernel.log", "result.json")
-_RSS_UNITS_PER_MB = 2**20 if sys.platform == "darwin" else 2**10
-
-
-@contextmanager
-def _stderr_to(path):
-    """What the kernel and native libraries say on stderr is kept with the run, and off the user's terminal."""
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    try:
-        with open(path, "wb") as file:
-            os.dup2(file.fileno(), 2)
-        yield
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
-
-
-class _Echo:
-    """Where papermill writes what cells print: to the terminal, line by line, behind the run's name."""
-
-    def __init__(self, run_id):
-        self.run_id = run_id
-
-    def write(self, text):
-        for line in text.splitlines():
-            if line.strip():
-                progress.tell(f"  {self.run_id}: {line}")
-
-    def flush(self):
-        """Every line was flushed when it was written."""
-
-
-def _run_notebook(notebook, values, folder, scratch, echo):
-    import papermill
-
-    environment = {
-        "MOSAIC_RUN_FOLDER": str(folder),
-        "MOSAIC_RUN_SCRATCH": str(scratch),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    before = {name: os.environ.get(name) for name in environment}
-    os.environ.update(environment)
-    output = folder / "notebook.ipynb"
-    try:
-        papermill.execute_notebook(
-            str(ROOT / notebook),
-            str(output),
-            values,
-            kernel_name="python3",
-            cwd=str(ROOT),
-            progress_bar=False,
-            stdout_file=echo,
-            iopub_timeout=120,  # seconds; on a machine that other work fills, the usual 4 are too few
-            extra_arguments=["--IPKernelApp.log_level=40"],  # a user need not see its start-up warnings
-        )
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
-    cells = nbformat.read(output, as_version=4).cells
-    if any(cell.cell_type == "code" and cell.source.strip() and not cell.execution_count for cell in cells):
-        raise RunFailed("The notebook ended before all of its cells had run.")
-    read_json(folder / "result.json")
-
-
-def _reason(error):
-    """Why a notebook failed, in a sentence. Where a disk is nearly full it may look like anything: one more says so."""
-    reason = _what_happened(error)
-    for folder in (reports_folder(), fetch.data_folder(), Path(tempfile.gettempdir())):
-        with suppress(OSError):
-            free = shutil.disk_usage(folder).free
-            if free < SMALL_BYTES:
-                return (
-                    f"{reason.rstrip('.')}. {folder} has only {free / 2**20:.0f} MB left: "
-                    "free some space, then run it again."
-                )
-    return reason
-
-
-_SAY_ALL = ("ValueError", "Diverged", "OSError", "NotAvailable", "RunFailed")  # their texts are sentences
-
-
-def _what_happened(error):
-    from nbclient.exceptions import DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
-
-    if isinstance(error, DeadKernelError):
-        return "The kernel died while the notebook ran: it was killed, or memory ran out."
-    if isinstance(error, PapermillExecutionError):
-        message = " ".join(str(error.evalue).split())
-        told = plain(message)
-        return told if error.ename in _SAY_ALL or told != message else f"{error.ename}: {told}"
-    return plain(error) or type(error).__name__

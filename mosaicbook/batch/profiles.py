@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from mosaicbook.batch.dependencies import STAGES, networks_of
 from mosaicbook.batch.sweeps import HeadSweep, Sweep
@@ -88,6 +88,12 @@ class Profile(BaseModel):
     sweeps: list[Sweep] = Field(default_factory=list)
     head_sweeps: list[HeadSweep] = Field(default_factory=list)
     pages: list[Literal["tables", "figures", "beyond", "claims"]] = Field(default_factory=list)
+    _source: str = PrivateAttr("")
+
+    @property
+    def source(self):
+        """What loads it again from any folder: its name, or for one that is not in profiles/ its whole path."""
+        return self._source or self.name
 
     @model_validator(mode="after")
     def _expand(self):
@@ -169,7 +175,7 @@ class Profile(BaseModel):
 
 def load(name_or_path) -> Profile:
     """The profile of that name, or in that YAML file. Raises ValueError that says what is wrong with it."""
-    path = Path(name_or_path)
+    path = Path(name_or_path).expanduser()
     if path.suffix not in (".yaml", ".yml"):
         path = FOLDER / f"{name_or_path}.yaml"
     if not path.is_file():
@@ -179,7 +185,9 @@ def load(name_or_path) -> Profile:
         fields = yaml.safe_load(path.read_text(encoding="utf-8"))
         if not isinstance(fields, dict):
             raise ValueError(f"{path} holds no profile: write fields such as title, description and runs.")
-        return Profile(name=path.stem, **fields)
+        profile = Profile(name=path.stem, **fields)
+        profile._source = "" if path.parent.resolve() == FOLDER.resolve() else str(path.absolute())
+        return profile
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not written in UTF-8: save it so.") from None
     except yaml.YAMLError as error:

@@ -1,10 +1,6 @@
 """The batch: Snakemake runs what is not up to date, then the site is written from whatever there is."""
 
-import fcntl
 import os
-import re
-import signal
-import subprocess
 import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,25 +8,19 @@ from pathlib import Path
 import psutil
 
 from mosaicbook import runs
-from mosaicbook.batch import gpus, plan, progress, waiting
+from mosaicbook.batch import dependencies, gpus, markers, plan, progress, snakemake, waiting
 from mosaicbook.runs.provenance import ROOT
 from mosaiclib.latency.host import machine
 
 GB_A_JOB = 3  # memory that one notebook may take
 RESERVE_BYTES = 24 << 20  # kept free while runs write, so that a full disk still takes the pages
 LISTED = 30
-REASONS = {
-    "Missing output": "not there yet",
-    "Params have changed": "other parameters or pictures",
-    "Set of input files": "other inputs",
-    "Input files updated": "after what it needs",
-}
 
 
-def report(profile, source, jobs=None, publish=None, tables=(), rows=(), plan_only=False, on_cpu=False) -> bool:
+def report(profile, jobs=None, publish=None, tables=(), rows=(), plan_only=False, on_cpu=False) -> bool:
     """Brings the report of a profile up to date; True where every run that was asked for is done.
 
-    source: the profile's name or file, as the Snakefile takes it. jobs: notebooks at once; None for as many as
+    jobs: notebooks at once; None for as many as
     cores and memory allow, with one training at a time. publish: also write pages without pictures that may not
     be passed on to this folder. tables, rows: run only these tables of the paper, and these networks.
     plan_only: say what would be done, and do nothing. on_cpu: go on without the GPU that the profile is made for.
@@ -45,17 +35,16 @@ def report(profile, source, jobs=None, publish=None, tables=(), rows=(), plan_on
     with _locked(folder, profile.name) as lock:
         waits = waiting.for_data(profile, asked)
         ready = [run_id for run_id in asked if run_id not in waits]
-        discard_garbage(profile, ready)
-        todo = out_of_date(profile, source, ready)
+        todo = out_of_date(profile, ready)
         if plan_only:
             plan.tell(profile, [run_id for run_id in asked if run_id in todo or run_id in waits])
         _tell(profile, asked, waits, todo, everything=plan_only)
         if plan_only:
             return True
-        trouble = _execute(profile, source, ready, todo, jobs, lock, folder / "log.txt") if todo else ""
+        trouble = _execute(profile, ready, todo, jobs, lock, folder / "log.txt") if todo else ""
         planned = [
             records.Planned(
-                *run_id.split("/"), run.notebook, run.description, f"mosaic run {run_id} --profile {source}",
+                *run_id.split("/"), run.notebook, run.description, f"mosaic run {run_id} --profile {profile.source}",
                 _why_not(profile, run_id, asked, waits), run_id in asked,
             )
             for run_id, run in profile.runs.items()
@@ -75,6 +64,8 @@ def report(profile, source, jobs=None, publish=None, tables=(), rows=(), plan_on
 
 @contextmanager
 def _locked(folder, name):
+    import fcntl  # Windows has none
+
     with open(folder / ".lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -86,60 +77,22 @@ def _locked(folder, name):
         yield lock
 
 
-def discard_garbage(profile, run_ids):
-    """A result that no reader accepts would count as up to date: without it the run is made again."""
-    from mosaicbook.runs import records
-
-    for run_id in run_ids:
-        result = runs.folder_of(profile.name, run_id) / "result.json"
-        in_the_way = [folder for folder in (result.parents[1], result.parent) if folder.is_file()]
-        if in_the_way:
-            print(f"{run_id} is made again: a file lies where its folder should be.")
-            runs.discard(in_the_way[0])
-        elif result.exists() and not (found := records.read_run(result.parent, run_id)).done:
-            if found.record.get("diverged"):
-                continue
-            print(f"{run_id} is made again: {found.reason}")
-            runs.discard(result)
-
-
-def _snakemake(source, run_ids, profile, target, *more):
-    command = [
-        sys.executable, "-m", "snakemake", target, "--snakefile", str(ROOT / "Snakefile"), "--directory", str(ROOT),
-        "--nolock", "--rerun-incomplete", "--rerun-triggers", "mtime", "params", "input", *more,
-        "--config", f"profile={source}", *(["planning=1"] if "--dry-run" in more else []),
-    ]  # fmt: skip
-    return command if list(profile.runs) == run_ids else [*command, f"runs={' '.join(run_ids)}"]
-
-
-def _environment():
-    return os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-
-
-def out_of_date(profile, source, run_ids):
+def out_of_date(profile, run_ids) -> dict[str, str]:
     """{run id: why} of the runs that are not up to date, in the profile's order."""
     if not run_ids:
         return {}
-    command = _snakemake(source, run_ids, profile, "everything", "--dry-run", "--cores", "1")
-    done = subprocess.run(command, env=_environment(), capture_output=True, text=True)
-    if done.returncode:
-        raise ValueError(f"Snakemake could not plan the batch: {_last_words(done.stdout + done.stderr)}")
-    reasons = {}
-    for block in re.split(r"\n(?=(?:local)?rule )", done.stdout):
-        name = re.search(r"^ *output: .*/runs/([a-z]+/[\w.-]+)/result\.json", block, re.MULTILINE)
-        why = re.search(r"^ *reason: (.*)", block, re.MULTILINE)
-        if name:
-            reasons[name[1]] = _short(why[1] if why else "")
-    return {run_id: reasons[run_id] for run_id in run_ids if run_id in reasons}
+    again = markers.settle(profile, run_ids)
+    todo = snakemake.plan(profile, run_ids)
+    return {run_id: again.get(run_id) or _what_changed(profile, run_id) for run_id in run_ids if run_id in todo}
 
 
-def _short(reason):
-    """Snakemake's reason for a run in a few words."""
-    changed = re.search(r"Updated input files: (.*?)(?:;|$)", reason)
-    if changed:
-        files = [os.path.relpath(file.strip(), ROOT) for file in changed[1].split(", ")]
-        return f"changed: {files[0]}" + (f" and {len(files) - 1} more" if len(files) > 1 else "")
-    return next((words for sign, words in REASONS.items() if sign in reason), "not up to date")
+def _what_changed(profile, run_id):
+    """Why a run that is done is not up to date, in a few words."""
+    done = markers.path_of(profile.name, run_id).stat().st_mtime
+    changed = [path for path in markers.files(profile, run_id) if path.stat().st_mtime > done]
+    if not changed:
+        return "after what it needs"
+    return f"changed: {os.path.relpath(changed[0], ROOT)}" + (f" and {len(changed) - 1} more" if changed[1:] else "")
 
 
 def _tell(profile, asked, waits, todo, everything):
@@ -170,31 +123,25 @@ def _about(profile, run_ids):
     return f"about {progress.span(sum(profile.runs[run_id].about_s for run_id in run_ids))}"
 
 
-def _execute(profile, source, run_ids, todo, jobs, lock, log_path):
+def _execute(profile, run_ids, todo, jobs, lock, log_path):
     """Runs what is to do; returns what Snakemake said where it failed without a run having failed."""
     memory = psutil.virtual_memory().total >> 30
     cores = jobs or max(1, min(os.cpu_count(), memory // GB_A_JOB))
-    said = []
+    printed = []
     with _reserve(log_path.parent), progress.Batch({r: profile.runs[r].about_s for r in todo}) as shown:
+
+        def hear(line):
+            shown.read(line)
+            printed.append(f"{line}\n")
+
         for target in ("stages", "pages"):
-            command = _snakemake(source, run_ids, profile, target, "--keep-going", "--quiet", "all", "--cores",
-                                 str(cores), "--resources", f"training={_trainings(jobs)}")  # fmt: skip
-            # Snakemake holds the lock too: a killed batch leaves no second one beside running notebooks.
-            process = subprocess.Popen(command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                       text=True, errors="replace", bufsize=1, pass_fds=(lock.fileno(),),
-                                       process_group=0)  # fmt: skip
-            try:
-                for line in process.stdout:
-                    shown.read(line.rstrip("\n"))
-                    said.append(line)
-            except KeyboardInterrupt:
-                os.killpg(process.pid, signal.SIGTERM)  # it and its notebooks, once, however this was stopped
-                process.wait()
-                raise
-            if process.wait() and not shown.failed:
-                return _last_words("".join(said))
+            if target == "pages":  # which runs there are to draw them from may be others by now
+                markers.settle(profile, [r for r in run_ids if dependencies.is_page(r)], tell=lambda sentence: None)
+            trouble = snakemake.run(profile, run_ids, target, cores, _trainings(jobs), lock, hear)
+            if trouble and not shown.failed:
+                return trouble
     with suppress(OSError):
-        log_path.write_text("".join(said), encoding="utf-8")
+        log_path.write_text("".join(printed), encoding="utf-8")
     return ""
 
 
@@ -217,11 +164,6 @@ def _reserve(folder):
         yield
     finally:
         path.unlink(missing_ok=True)
-
-
-def _last_words(text):
-    lines = [line for line in text.splitlines() if line.strip()]
-    return " ".join(" ".join(lines[-4:]).split())[:600]
 
 
 def _say_failures(profile, failed, waits, trouble):

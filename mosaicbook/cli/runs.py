@@ -53,9 +53,7 @@ def report(profile: ProfileOption = "quick",
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
     try:
-        done = scheduler.report(
-            profiles.load(profile), profile, jobs, publish, [*map(int, numbers)], names, plan, on_cpu
-        )
+        done = scheduler.report(profiles.load(profile), jobs, publish, [*map(int, numbers)], names, plan, on_cpu)
     except KeyboardInterrupt:
         print("Stopped. `mosaic report` goes on from here, and a training from its last checkpoint.", file=sys.stderr)
         raise typer.Exit(130) from None

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from mosaicbook.runs import inventory
 from mosaicbook.runs.results import FORMS
 from mosaicbook.runs.run import read_json
 from mosaiclib.files import first_fault
@@ -103,6 +104,8 @@ def read_run(folder, run_id=None, description="", command="", planned=True, why_
                 result = form.model_validate(raw)
             if not (folder / "notebook.ipynb").is_file():
                 raise ValueError("notebook.ipynb is missing.")
+            if fault := inventory.fault(folder, record):
+                raise ValueError(fault)
     except ValidationError as error:
         status, reason = "unreadable", f"result.json: {first_fault(error)}."
     except ValueError as error:

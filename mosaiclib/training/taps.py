@@ -3,7 +3,6 @@
 The backbone runs once. Any number of heads then train on the very same features, from memory-mapped files.
 """
 
-import fcntl
 import hashlib
 import inspect
 import json
@@ -92,6 +91,8 @@ def _version(weights):
 @contextmanager
 def _alone(folder):
     """Lets one process at a time make a folder; leftovers of killed ones are removed."""
+    import fcntl  # Windows has none
+
     folder.parent.mkdir(parents=True, exist_ok=True)
     with open(folder.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
