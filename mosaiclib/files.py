@@ -8,6 +8,12 @@ from pathlib import Path
 from uuid import uuid4
 
 
+def from_environment(name) -> Path | None:
+    """The folder that an environment variable names, by its whole path; None where it is not set."""
+    value = os.environ.get(name)
+    return Path(value).expanduser().absolute() if value else None
+
+
 @contextmanager
 def replacing(path):
     """Gives a path beside `path` to write to; at the end of the block that file takes the place of `path`.

@@ -1,6 +1,7 @@
 """What comes from outside is caught at the door: one sentence that names the file, and nothing wrong in its place."""
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 
 from mosaicbook import runs
+from mosaicbook.batch import profiles
 from mosaicbook.cli import console
 from mosaicbook.runs import provenance
+from mosaicbook.runs.provenance import ROOT
 from mosaicbook.show import overlays
 from mosaiclib.data import images
 from mosaiclib.data.sets import camvid
@@ -205,3 +208,47 @@ def test_an_empty_zip_is_not_camvid(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"empty\.zip is empty"):
         camvid.samples(tmp_path / "empty.zip", "train")
     assert not any((tmp_path / "data").iterdir())
+
+
+# === Where a profile, the reports and the user are ===
+
+
+def test_a_report_needs_no_writable_checkout_no_name_and_no_home(tmp_path, monkeypatch):
+    """Folders are named relatively and with braces, the profile lies elsewhere, and the user is a mere number."""
+    profile = tmp_path / "p{x}.yaml"
+    profile.write_text(
+        "title: t\ndescription: d\nruns:\n  figures/figure_2: {notebook: notebooks/figures/figure_2.ipynb, "
+        "description: x}\n"
+    )
+    before = {path.name for path in ROOT.iterdir()}
+    nameless = (
+        "import getpass, os, sys\n"
+        "def unknown(*_): raise KeyError('getpwuid(): uid not found: 4242')\n"
+        "import pwd\npwd.getpwuid = unknown\n"
+        "from mosaicbook.cli import main\nmain()"
+    )
+    lacking = ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME", "XDG_CACHE_HOME")
+    environment = {name: value for name, value in os.environ.items() if name not in lacking}
+    environment |= {"MOSAIC_REPORTS": "r {y}", "MOSAIC_DATA": "d", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", nameless, "report", "--profile", profile.name]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = tmp_path / "r {y}" / "p{x}"
+    assert (folder / "index.html").is_file() and (folder / "runs/figures/figure_2/result.json").is_file()
+    assert {path.name for path in ROOT.iterdir()} == before
+
+
+def test_two_profiles_of_one_name_do_not_share_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path / "reports"))
+    plans = []
+    for name in ("a", "b"):
+        path = tmp_path / name / "p.yaml"
+        path.parent.mkdir()
+        path.write_text("title: t\ndescription: d\n")
+        plans.append(profiles.load(path))
+    profiles.claim(plans[0])
+    profiles.claim(plans[0])
+    with pytest.raises(ValueError, match=r"b/p.yaml and the profile .*a/p.yaml have one name"):
+        profiles.claim(plans[1])
+    (tmp_path / "a" / "p.yaml").unlink()
+    profiles.claim(plans[1])

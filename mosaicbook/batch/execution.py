@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from mosaicbook.batch import dependencies, gpus, markers
+from mosaicbook.batch import dependencies, gpus, markers, profiles
 from mosaicbook.batch.notebook import reason, run_notebook
 from mosaicbook.runs import inventory, parameters, provenance, run_folder
 from mosaicbook.runs.masking import without_secrets
@@ -31,6 +31,7 @@ def execute(profile, run_id) -> Path:
     """
     if run_id not in profile.runs:
         raise ValueError(f"The profile {profile.name} has no run '{run_id}': choose one of {', '.join(profile.runs)}.")
+    profiles.claim(profile)
     final = folder_of(profile.name, run_id)
     with run_folder.held(final):
         run_folder.recover(final)

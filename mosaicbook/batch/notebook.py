@@ -30,8 +30,8 @@ def run_notebook(run_id, notebook, values, folder, scratch):
     given = {"MOSAIC_RUN_FOLDER": folder, "MOSAIC_RUN_SCRATCH": scratch, "TF_CPP_MIN_LOG_LEVEL": 3}
     with _environment(given), _stderr_to(folder / "kernel.log"):
         papermill.execute_notebook(
-            str(ROOT / notebook),
-            str(output),
+            _literally(ROOT / notebook),
+            _literally(output),
             values,
             kernel_name="python3",
             cwd=str(ROOT),
@@ -44,6 +44,11 @@ def run_notebook(run_id, notebook, values, folder, scratch):
     if any(cell.cell_type == "code" and cell.source.strip() and not cell.execution_count for cell in cells):
         raise RunFailed("The notebook ended before all of its cells had run.")
     read_json(folder / "result.json")
+
+
+def _literally(path):
+    """A path as papermill wants it, which takes braces for parameters."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def reason(error) -> str:

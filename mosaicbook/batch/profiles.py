@@ -18,6 +18,7 @@ from mosaicbook.batch.dependencies import STAGES, networks_of
 from mosaicbook.batch.sweeps import HeadSweep, Sweep
 from mosaicbook.runs import parameters
 from mosaicbook.runs.provenance import ROOT
+from mosaicbook.runs.run import reports_folder
 
 FOLDER = ROOT / "profiles"
 _declared = cache(parameters.declared)
@@ -196,6 +197,23 @@ def load(name_or_path) -> Profile:
         first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
         where = f"{'.'.join(map(str, first['loc']))}: " if first["loc"] else ""
         raise ValueError(f"{path}: {where}{first['msg'].removeprefix('Value error, ')}.") from None
+
+
+def claim(profile):
+    """Notes which file a report's folder is of. Raises ValueError where it is of another profile of the same name."""
+    note = reports_folder() / profile.name / ".profile"
+    try:
+        other = note.read_text(encoding="utf-8")
+        if other != profile.source and (other == profile.name or Path(other).is_file()):
+            raise ValueError(
+                f"{profile.source} and the profile {other} have one name, and {note.parent} holds the runs of the "
+                "latter: rename the file, or name another folder (MOSAIC_REPORTS)."
+            )
+    except FileNotFoundError:
+        other = ""
+    if other != profile.source:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(profile.source, encoding="utf-8")
 
 
 def outside_files(plan):

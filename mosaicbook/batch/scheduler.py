@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 from mosaicbook import runs
-from mosaicbook.batch import dependencies, gpus, markers, plan, progress, snakemake, waiting
+from mosaicbook.batch import dependencies, gpus, markers, plan, profiles, progress, snakemake, waiting
 from mosaicbook.runs.provenance import ROOT
 from mosaiclib.latency.host import machine
 
@@ -30,8 +30,8 @@ def report(profile, jobs=None, publish=None, tables=(), rows=(), plan_only=False
 
     asked = profile.narrowed(tables, rows)
     gpus.refuse_without(profile, on_cpu or plan_only)
+    profiles.claim(profile)
     folder = runs.reports_folder() / profile.name
-    folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder, profile.name) as lock:
         waits = waiting.for_data(profile, asked)
         ready = [run_id for run_id in asked if run_id not in waits]

@@ -1,6 +1,5 @@
 """Snakemake as a process: its command, its environment, and what it says through its logger plugin."""
 
-import getpass
 import json
 import os
 import signal
@@ -35,7 +34,7 @@ def plan(profile, run_ids) -> set[str]:
     """Those of `run_ids` that Snakemake would run. Raises ValueError with its words where it cannot tell."""
     with _events() as path:
         command = _command(profile, run_ids, "everything", path, "--dry-run", "--quiet", "all", "--cores", "1")
-        done = subprocess.run(command, env=_environment(profile), capture_output=True, text=True, errors="replace")
+        done = subprocess.run(command, env=_environment(), capture_output=True, text=True, errors="replace")
         events = Events(path, run_ids)
     if done.returncode:
         raise ValueError(f"Snakemake could not plan the batch: {_words(events, done.stdout + done.stderr)}")
@@ -51,7 +50,7 @@ def run(profile, run_ids, target, cores, trainings, lock, hear) -> str:
     with _events() as path:
         command = _command(profile, run_ids, target, path, "--keep-going", "--quiet", "all", "--cores",
                            str(cores), "--resources", f"training={trainings}")  # fmt: skip
-        process = subprocess.Popen(command, env=_environment(profile), stdout=subprocess.PIPE, text=True, bufsize=1,
+        process = subprocess.Popen(command, env=_environment(), stdout=subprocess.PIPE, text=True, bufsize=1,
                                    stderr=subprocess.STDOUT, errors="replace", pass_fds=(lock.fileno(),),
                                    process_group=0)  # fmt: skip
         printed = []
@@ -87,20 +86,12 @@ def _command(profile, run_ids, target, events, *more):
     ]  # fmt: skip
 
 
-def _environment(profile):
-    """That of this process, with this Python's programs and the plugin, and what Snakemake wants to be there."""
+def _environment():
+    """That of this process, with this Python's programs and the plugin."""
     paths = {"PATH": Path(sys.executable).parent, "PYTHONPATH": PLUGIN}
-    found = os.environ | {
+    return os.environ | {
         name: os.pathsep.join(filter(None, (str(path), os.environ.get(name)))) for name, path in paths.items()
     }
-    try:
-        getpass.getuser()
-    except (KeyError, OSError):  # a number that has no name, as containers give
-        found["USER"] = "nobody"
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~").expanduser())
-    if not os.access(home, os.W_OK):
-        found["XDG_CACHE_HOME"] = str(runs.reports_folder() / profile.name / ".snakemake" / "cache")
-    return found
 
 
 def _words(events, printed):

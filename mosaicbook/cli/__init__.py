@@ -1,8 +1,10 @@
 """The `mosaic` command. Each module beside this one adds a few verbs to `app`."""
 
+import getpass
 import os
 import re
 import sys
+import tempfile
 
 # Set before TensorFlow is imported by any verb: a user need not see its start-up log.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -11,7 +13,7 @@ import typer
 from rich.console import Console
 
 from mosaicbook import native_messages
-from mosaiclib.files import plain
+from mosaiclib.files import from_environment, plain
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,6 +39,7 @@ def main():
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without the letters of a name still shows the rest
+    _complete_environment()
     # A shell expands ~ in a word of its own only, and not in --root=~/photos.
     arguments = [re.sub(r"(^|=)~(?=/|$)", lambda found: found[1] + os.path.expanduser("~"), a) for a in sys.argv[1:]]
     try:
@@ -51,3 +54,18 @@ def main():
             raise
         print(f"mosaic: {plain(error)}", file=sys.stderr)
         sys.exit(1)
+
+
+def _complete_environment():
+    """Folders by their whole path, for notebooks run elsewhere; a home and a name for a user who has neither."""
+    for name in ("MOSAIC_REPORTS", "MOSAIC_DATA", "MOSAIC_MIRROR"):
+        if folder := from_environment(name):
+            os.environ[name] = str(folder)
+    if os.path.expanduser("~") == "~":
+        os.environ["HOME"] = tempfile.gettempdir()
+    if "XDG_CACHE_HOME" not in os.environ and not os.access(os.path.expanduser("~"), os.W_OK):
+        os.environ["XDG_CACHE_HOME"] = os.path.join(tempfile.gettempdir(), f"mosaic-cache-{os.getuid()}")
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):  # a number that has no name, as containers give
+        os.environ["USER"] = "nobody"

@@ -15,12 +15,12 @@ from pydantic import ValidationError
 from mosaicbook.runs import parameters
 from mosaicbook.runs.provenance import ROOT
 from mosaicbook.runs.results import FORMS
-from mosaiclib.files import first_fault, plain, replacing
+from mosaiclib.files import first_fault, from_environment, plain, replacing
 
 
 def reports_folder() -> Path:
     """Where reports are written: MOSAIC_REPORTS, or reports/ beside the notebooks."""
-    return Path(os.environ.get("MOSAIC_REPORTS") or ROOT / "reports")
+    return from_environment("MOSAIC_REPORTS") or ROOT / "reports"
 
 
 def write_json(path, data):
@@ -45,6 +45,8 @@ class Run:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OSError(plain(error)) from None
+        if not os.access(self.folder, os.W_OK):  # known before the first step, not after the last
+            raise OSError(f"{self.folder} may not be written: name another folder (MOSAIC_REPORTS).")
 
     def finish(self, result):
         """Writes the numbers of this run, with units in their names, to result.json.

@@ -4,12 +4,13 @@ A file is looked for in the folder that the environment variable MOSAIC_MIRROR n
 fetched before, then on the network. Every copy whose sha256 is known is checked against it before use.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import pooch
 from requests.exceptions import RequestException
+
+from mosaiclib.files import from_environment
 
 _MOBILE_OPEN = "https://github.com/mlcommons/mobile_open/raw/main/vision"
 _MLCOMMONS = "Apache-2.0 terms (MLCommons Association License)"
@@ -108,7 +109,7 @@ class NotAvailable(OSError):
 
 def data_folder() -> Path:
     """Where fetched and rendered data lives: MOSAIC_DATA, or data/ beside the notebooks."""
-    return Path(os.environ.get("MOSAIC_DATA") or Path(__file__).resolve().parents[2] / "data")
+    return from_environment("MOSAIC_DATA") or Path(__file__).resolve().parents[2] / "data"
 
 
 def find(key) -> Path | None:
@@ -117,8 +118,7 @@ def find(key) -> Path | None:
     Raises ValueError where a copy exists but is not the right file.
     """
     file = _known(key)
-    mirror = os.environ.get("MOSAIC_MIRROR")
-    for folder in ([Path(mirror)] if mirror else []) + [data_folder()]:
+    for folder in filter(None, (from_environment("MOSAIC_MIRROR"), data_folder())):
         path = folder / key
         if path.is_file():
             if file.sha256 and pooch.file_hash(str(path), alg="sha256") != file.sha256:
