@@ -14,8 +14,9 @@ NPU     := $(VENV)/npu-from-lock
 MEDIAPIPE := $(VENV)/mediapipe/from-lock
 
 AXE     := .ci/node_modules/axe-core/axe.min.js
+LITERT_JS := .ci/litert-js/node_modules/@litertjs/core/package.json
 
-.PHONY: help environment environment-gpu environment-jax environment-npu environment-slurm report test test-browser axe lint lab clean
+.PHONY: help environment environment-gpu environment-jax environment-npu environment-slurm report test test-browser axe litert-js lint lab clean
 
 help:
 	@echo "make report [PROFILE=quick]         run a profile (quick, camvid, paper, mine) into reports/<profile>/index.html"
@@ -26,6 +27,7 @@ help:
 	@echo "make environment-npu                add Intel's NPU compiler, which \`mosaic npu\` asks"
 	@echo "make environment-slurm              add Snakemake's SLURM executor (docs/distributed.md)"
 	@echo "make axe [PROFILE=quick]            the accessibility of its pages, by axe-core (needs npm and Chromium)"
+	@echo "make litert-js                      what try.html runs the network with in a browser (needs npm)"
 	@echo "make lab                            open the explorer in JupyterLab"
 	@echo "make lint                           check code and notebooks"
 	@echo "make clean                          remove the environment (reports and data stay)"
@@ -70,7 +72,15 @@ $(MEDIAPIPE): tests/mediapipe.lock $(READY)
 	@$(VENV)/mediapipe/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@cp $< $@
 
+litert-js: $(LITERT_JS)
+
+# mosaicbook/site/try_page.py takes these files with the hashes that stand there.
+$(LITERT_JS):
+	@npm install --prefix .ci/litert-js --no-save --no-package-lock --no-audit --no-fund --ignore-scripts --silent \
+		@litertjs/core@2.5.3 @litertjs/wasm-utils@2.5.3
+
 report: $(READY)
+	@command -v npm >/dev/null && $(MAKE) --silent litert-js || echo "LiteRT.js could not be fetched with npm: the report has no page to try the network in."
 	@$(BIN)/mosaic report --profile $(PROFILE)
 
 test: $(READY) $(ORACLES) $(NPU) $(MEDIAPIPE)

@@ -35,9 +35,13 @@ def export_network(
     ] = "classes",
     precision: Annotated[list[str] | None, typer.Option(help="float32, float16, dynamic or int8; repeatable.")] = None,
     calibration: Annotated[Path | None, typer.Option(help="A folder of pictures, for int8: eight or more.")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option("--for", help="android, ios or web: a folder with files, labels and the lines that call them."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ):
-    """Writes a network as .tflite files of a fixed size and batch 1."""
+    """Writes a network as .tflite files of a fixed size and batch 1, or as a folder for an app."""
     from mosaiclib import inference
     from mosaiclib.data import datasets, images
     from mosaiclib.data.photographs import FREE_PICTURES
@@ -53,6 +57,9 @@ def export_network(
         raise ValueError(f"There is no .jpg, .jpeg or .png picture in {calibration}.")
     loaded = [inference.letterbox(images.read_image(path), size)[0] for path in datasets.spread(found, 64)]
     loaded = loaded or [inference.letterbox(free.read(), size)[0] for free in FREE_PICTURES]
+    if target:
+        _for_app(weights, out, target, size, loaded, calibration, as_json)
+        return
     precisions = precision or ["float32", "int8"]
     files = export(weights, size, out, precisions, output, loaded)
     if "int8" in precisions and not calibration:
@@ -63,6 +70,20 @@ def export_network(
         return
     for row in rows:
         print(f"{row['file']}: {row['size_mb']:.2f} MB, {sum(row['ops'].values())} operations")
+
+
+def _for_app(weights, out, target, size, images, calibration, as_json):
+    from mosaicbook.site import app_folder
+    from mosaiclib.latency import host
+
+    def timed(files):
+        return {m.file: m.mean_ms for m in host.bench(files, ["ai_edge_litert"], ["xnnpack"], [1], 1, 5)}
+
+    written = app_folder.write(weights, out, target, size, images, timed)
+    if not calibration:
+        print(f"mosaic: int8 was calibrated on {UNRELATED}", file=sys.stderr)
+    rows = [{"file": str(path), "size_mb": round(path.stat().st_size / 1e6, 2)} for path in written]
+    print(json.dumps(rows, indent=1) if as_json else "\n".join(f"{r['file']}: {r['size_mb']:.2f} MB" for r in rows))
 
 
 @app.command()

@@ -1,0 +1,105 @@
+"""try.html: one file with a network and LiteRT.js in it, which segments images in a browser that has no network.
+
+LiteRT.js (Apache-2.0) is not part of this repository: npm brings it at `make` time, and its files are taken only with
+the hashes that stand here.
+"""
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+from html import escape
+from pathlib import Path
+
+from mosaicbook.runs.provenance import ROOT
+from mosaiclib.files import replacing
+from mosaiclib.tflite.graph import TFLiteGraph
+from mosaiclib.tflite.metadata import read_metadata
+
+TEMPLATE = Path(__file__).parent / "template" / "try.html"
+PACKAGES = ROOT / ".ci" / "litert-js" / "node_modules" / "@litertjs"
+LITERT_JS = "2.5.3"
+FETCH = "make litert-js"
+HASHES = {
+    "core/dist/index.js": "e7daccc3a31eef890848a737ccb863ded5f046a6b40c3fdc0556495adeb5d9b3",
+    "wasm-utils/dist/index.js": "e0e20bc28ab001ac732cf40d15b6eebd24fb0deaeb95eeba5100f51eebf015f2",
+    "core/wasm/litert_wasm_internal.js": "68efb69f770e3f76aff36a377de629ca496c131b86ac0f0f4b592a1543a898eb",
+    "core/wasm/litert_wasm_internal.wasm": "7280cf4471774867e385e6c3cd53e2b45e2975b80fea338fff4ef359b0865614",
+}
+MOST_MB = 9.0
+
+
+def write(file, out, title=""):
+    """Writes the page of an int8 .tflite that gives class ids. Returns its size in MB (10^6 bytes).
+
+    Raises ValueError for another kind of file, where LiteRT.js is not there or not the one that was checked, and for a
+    page that would be larger than 9 MB.
+    """
+    page = _page(Path(file), title)
+    size = len(page) / 1e6
+    if size > MOST_MB:
+        raise ValueError(f"{file}: its page would have {size:.1f} MB, more than {MOST_MB:g}: export a smaller network.")
+    with replacing(Path(out)) as partial:
+        partial.write_bytes(page)
+    return round(size, 2)
+
+
+def write_hole(out, reason):
+    """Writes a page that says why there is none to try and what to do."""
+    head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Nothing to try</title>'
+    text = f'{head}<body style="font: 1rem/1.5 system-ui; margin: 3rem"><p>{escape(reason)}</p></body></html>'
+    with replacing(Path(out)) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _page(file, title):
+    about = read_metadata(file)
+    if not about or about.get("output") != "classes" or about.get("precision") != "int8":
+        raise ValueError(f"{file} is no int8 file of `mosaic export --output classes`, which the page to try needs.")
+    graph = TFLiteGraph(file)
+    height, width = about["input_size"]
+    parts = _litert_js()
+    network = {
+        "name": about["spec"]["name"], "title": title or about["spec"]["name"], "height": height, "width": width,
+        "classes": about["classes"], "palette": about["palette"], "megabytes": round(file.stat().st_size / 1e6, 2),
+        "operations": len(graph.operations), "runtime": f"LiteRT.js {LITERT_JS}",
+    }  # fmt: skip
+    values = {
+        "TITLE": escape(network["title"]),
+        "NETWORK": json.dumps(network).replace("<", "\\u003c"),
+        "MODEL": _packed(file.read_bytes()),
+        "WASM": _packed(parts["core/wasm/litert_wasm_internal.wasm"]),
+        "GLUE": _packed(parts["core/wasm/litert_wasm_internal.js"]),
+        "LITERT": _as_one_module(parts),
+    }
+    template = TEMPLATE.read_text(encoding="utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], template).encode()
+
+
+def _litert_js():
+    """{path: bytes} of the files of LiteRT.js. Raises ValueError where one is not there or another."""
+    found = {}
+    for name, sha in HASHES.items():
+        path = PACKAGES / name
+        if not path.is_file():
+            raise ValueError(f"LiteRT.js is not here: `{FETCH}` gets it with npm.")
+        found[name] = path.read_bytes()
+        if hashlib.sha256(found[name]).hexdigest() != sha:
+            raise ValueError(f"{path} is not that of LiteRT.js {LITERT_JS} which was checked: `{FETCH}` gets it again.")
+    return found
+
+
+def _as_one_module(parts):
+    """LiteRT.js' two modules as one without imports and exports."""
+    helper, core = (parts[name].decode() for name in ("wasm-utils/dist/index.js", "core/dist/index.js"))
+    core = core.replace('import { createWasmLib } from "@litertjs/wasm-utils";', "")
+    code = "\n".join(re.sub(r"^export \{[^}]*\};?$", "", text, flags=re.MULTILINE) for text in (helper, core))
+    code = re.sub(r"^//# sourceMappingURL=.*$", "", code, flags=re.MULTILINE)
+    if re.search(r"^(import|export)\b", code, flags=re.MULTILINE) or "</script" in code:
+        raise ValueError(f"LiteRT.js {LITERT_JS} is built in another way than it was: the page cannot be made.")
+    return code
+
+
+def _packed(content):
+    return base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()
