@@ -149,7 +149,8 @@ class Explorer:
 
     def code(self, heading):
         """The call that the panel says makes it."""
-        return self.all("code", heading)[-1].text
+        line = next(e.text for e in self.all("code", heading) if e.text.startswith("from mosaicbook"))
+        return line.partition("; ")[2]
 
     def labels(self, heading):
         """What the pictures of a panel are said to show."""

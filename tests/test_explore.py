@@ -1,6 +1,10 @@
 """The explorer's panels without a browser: their numbers, their words, and how patient they are."""
 
 import asyncio
+import html
+import re
+import shlex
+from dataclasses import replace
 
 import explored
 import keras
@@ -9,7 +13,7 @@ import pytest
 from keras import layers
 
 from mosaicbook import explorer
-from mosaicbook.explorer import designs, panel
+from mosaicbook.explorer import designs, panel, predicted
 from mosaicbook.explorer.designs import Design
 from mosaiclib import models
 from mosaiclib.models import catalogue
@@ -43,6 +47,24 @@ def test_the_panel_shows_the_cost_of_what_its_knobs_say():
     assert repr(shown) == (
         "explore.design(m=456, bins=(2, 4), skips='8-C, 4-S, 2-S', classes=5, input_size=(256, 320))"
     )
+
+
+def test_a_design_says_its_milliseconds_and_the_commands_that_show_and_train_it():
+    shown = explorer.design(m=448, f=64, d=64, classes=11, input_size=(360, 480))
+    counted = designs.built(shown.design).cost
+    found = predicted.rates()  # of the published report: it timed this network at this size
+    for precision, measured in (("float32", 41.85), ("int8", 19.46)):
+        assert found.milliseconds(counted, precision) == pytest.approx(measured, rel=0.1)
+        assert f"Predicted latency, {precision}" in shown.numbers.value
+    assert f"predicted from the operations, for one thread of {found.machine}" in shown.numbers.value
+    made = {}
+    exec(html.unescape(re.findall("<code>(.*?)</code>", shown.code_line.value)[0]), made)
+    assert repr(made["explore"].design(m=448, f=64, d=64, classes=11, input_size=(360, 480))) == shown.code
+    for design, name in ((shown.design, "mnmh448-mosaic-f64-d64"), (Design(m=456, f=20), None)):
+        words = shlex.split(design.training())
+        model = words[words.index("model") + 1]
+        assert words[:2] == ["papermill", "notebooks/20_train.ipynb"] and model == (name or model)
+        assert replace(catalogue.get(model), name=design.name) == design.spec, "the notebook trains this very network"
 
 
 def test_an_impossible_design_says_why_at_its_knob_and_keeps_the_last_one():

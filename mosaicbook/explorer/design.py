@@ -40,6 +40,8 @@ class DesignPanel(Panel):
         self._latest, self._turned, self._setting = Latest(self._update), None, False
         self._make_knobs()
         self._says = {name: widgets.HTML() for name in self.knobs}
+        for said in self._says.values():
+            said.add_class("mosaic-says")  # beside the knobs, so that no knob moves under the pointer
         self.numbers, self.bars, self.nearest, self.drawings = (widgets.HTML() for _ in range(4))
         pin = widgets.Button(description="Pin this design", icon="thumb-tack", tooltip="Compare with it from now on")
         pin.on_click(lambda _: self._pin())
@@ -182,6 +184,10 @@ class DesignPanel(Panel):
     @property
     def code(self):
         return self.design.code(self.pinned)
+
+    @property
+    def commands(self):
+        return {"To train it": self.design.training()}
 
     def static(self):
         built, pinned = designs.built(self.design), designs.built(self.pinned)

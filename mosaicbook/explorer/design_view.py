@@ -2,7 +2,7 @@
 
 from html import escape
 
-from mosaicbook.explorer import designs
+from mosaicbook.explorer import designs, predicted
 from mosaicbook.show import figures
 from mosaicbook.show.networks.layered import COLOURS as PART_COLOURS
 from mosaicbook.show.tables import MINUS, number
@@ -21,6 +21,11 @@ def numbers(now, pinned) -> str:
         ("Activations at once, float32", 4 * now.peak_activations, 4 * pinned.peak_activations, MB, ".1f", "MB"),
         ("Activations at once, int8", now.peak_activations, pinned.peak_activations, MB, ".1f", "MB"),
     ]
+    rates = predicted.rates()
+    for precision in predicted.PRECISIONS if rates else ():
+        here, there = (rates.milliseconds(built.cost, precision) for built in (now, pinned))
+        if here is not None:
+            lines.append((f"Predicted latency, {precision}", here, there, 1, ".1f", "ms"))
     rows = "".join(
         f'<tr><th scope="row">{name}</th><td class="number"><strong>{_amount(here, scale, spec, unit)}</strong></td>'
         f'<td class="number">{_amount(there, scale, spec, unit)}</td>'
@@ -30,11 +35,12 @@ def numbers(now, pinned) -> str:
     heads = ("This design", "Pinned", "Difference")
     head = "<td></td>" + "".join(f'<th scope="col" class="number">{name}</th>' for name in heads)
     differs = differences(now.design, pinned.design)
+    basis = f" Milliseconds are predicted from the operations, for one thread of {rates.machine}." if rates else ""
     told = f"Against the pinned design: {differs}." if differs else "This is the pinned design."
     return (
         f'<table class="data"><caption>{escape(now.design.name)}, {_size(now.design)}, '
         f"{now.design.classes} classes</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        f'<p class="mosaic-caption" style="margin:.3em 0 0">{escape(told)}</p>'
+        f'<p class="mosaic-caption" style="margin:.3em 0 0">{escape(told + basis)}</p>'
     )
 
 

@@ -1,6 +1,8 @@
 """A design is a MOSAIC network as its knobs name it: what it costs, and which row of the paper it is nearest to."""
 
+import json
 import math
+import shlex
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
@@ -82,6 +84,12 @@ class Design:
             inner = ", ".join(f"{name}={value!r}" for name, value in pinned.differences(PAPER).items())
             arguments.append(f"pinned=explore.Design({inner})")
         return f"explore.design({', '.join(arguments)})"
+
+    def training(self, dataset="minicity") -> str:
+        """The command that trains this design: by its name where it has one, else by its spec as JSON."""
+        named = [name for name in catalogue.names() if replace(self.spec, name=name) == catalogue.get(name)]
+        model = named[0] if named else json.dumps(self.spec.to_json())
+        return f"papermill notebooks/20_train.ipynb out.ipynb -p model {shlex.quote(model)} -p dataset {dataset}"
 
     def differences(self, other) -> dict:
         """{knob: value} of this design where it is not that of the other."""

@@ -32,9 +32,18 @@ class Panel(widgets.VBox):
         """The call that makes this panel as it stands."""
         raise NotImplementedError
 
+    @property
+    def commands(self) -> dict[str, str]:
+        """{title: command line} that stand below the code."""
+        return {}
+
     def show_code(self):
         """Writes the code below the panel; a click selects it whole."""
-        self.code_line.value = f'<span class="mosaic-caption">In Python</span> <code>{escape(self.code)}</code>'
+        lines = {"In Python": f"from mosaicbook import explorer as explore; {self.code}"} | self.commands
+        self.code_line.value = "".join(
+            f'<p><span class="mosaic-caption">{title}</span> <code>{escape(line)}</code></p>'
+            for title, line in lines.items()
+        )
 
     def __repr__(self):
         return self.code

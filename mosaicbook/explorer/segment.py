@@ -170,7 +170,7 @@ class SegmentPanel(Panel):
     def _says_what_is_shown(self):
         height, width = self.image.shape[:2]
         seen = " and ".join("x".join(map(str, network.input_size)) for network in self._both())
-        text = f"{width}x{height} pixels, seen at {seen} (height x width)."
+        text = f"{height}x{width} pixels, seen at {seen} (height x width)."
         if any(confidence is None for _, confidence in self.found):
             text += " A .tflite of classes tells no confidence."
         if self.other and self.differs is None:

@@ -5,6 +5,7 @@ are given to `mosaiclib.models.build`. Specs are plain data: they go to JSON and
 """
 
 import difflib
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -160,9 +161,18 @@ def rows(table: int) -> tuple[ModelSpec, ...]:
 
 
 def get(name: str) -> ModelSpec:
-    """The network called `name`. Raises ValueError that suggests the nearest names."""
+    """The network called `name`, or that of a spec as JSON. Raises ValueError that suggests the nearest names."""
     if name in _BY_NAME:
         return _BY_NAME[name]
+    if name.startswith("{"):
+        return _of_json(name)
     near = difflib.get_close_matches(name, _BY_NAME, n=3)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     raise ValueError(f"There is no network called '{name}'.{hint} `mosaic models` lists them all.")
+
+
+def _of_json(text):
+    try:
+        return ModelSpec.from_json(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"The spec of a network is no JSON: {error}.") from None
