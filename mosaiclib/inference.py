@@ -105,20 +105,6 @@ class KerasSegmenter:
         return cv2.resize(output, own[::-1], interpolation=cv2.INTER_LINEAR).argmax(-1)
 
 
-def too_large(size, trained_size) -> str:
-    """A warning where images of `size` show objects much larger than a network has seen, else "".
-
-    Both (height, width); a network that was trained on crops of a size sees about twice that of an image.
-    """
-    times = min(size[0] / trained_size[0], size[1] / trained_size[1])
-    if times <= 3:
-        return ""
-    return (
-        f"Images of {size[1]}x{size[0]} are {times:.0f} times the {trained_size[1]}x{trained_size[0]} of the training, "
-        f"and such a network finds little in them: resize them by about {min(1, 1.5 / times):.2f}"
-    )
-
-
 def letterbox(image, size):
     """Fits a picture into `size` (height, width), keeping its aspect, at the top left; the rest is grey.
 

@@ -15,7 +15,7 @@ from mosaicbook.cli import console
 from mosaicbook.runs import provenance
 from mosaicbook.runs.provenance import ROOT
 from mosaicbook.show import overlays
-from mosaiclib.data import images
+from mosaiclib.data import datasets, image_size, images
 from mosaiclib.data.sets import camvid
 from mosaiclib.latency import bench_log
 from mosaiclib.models import weights
@@ -199,6 +199,26 @@ def test_a_published_file_is_found_where_fetch_has_it(tmp_path, monkeypatch, mos
     ):
         status, _, err = mosaic(*command)
         assert status == 1 and f"{tmp_path}/mirror/mlperf/{name} is not the expected file" in err, command
+
+
+def test_photographs_much_larger_than_a_network_knows_are_warned_of_and_can_be_shrunk(tmp_path, mosaic):
+    assert not image_size.too_large((1024, 2048), (769, 769)) and not image_size.too_large((360, 480), (320, 448))
+    assert "4000x3000 are 9 times the 448x320" in image_size.too_large((3000, 4000), (320, 448))
+    label = np.zeros((1600, 2000), np.uint8)
+    label[:, 900:] = 1
+    for number in range(4):
+        images.write_png(tmp_path / f"in/images/{number}.png", np.dstack([label * np.uint8(200)] * 3))
+        images.write_png(tmp_path / f"in/masks/{number}.png", label * np.uint8(255))
+    assert mosaic("data", "import", tmp_path / "in", "--out", tmp_path / "large")[0] == 0
+    warning = "Note: Images of 2000x1600 are 3 times the 512x512"
+    assert warning in mosaic("data", "verify", "folder", "--root", tmp_path / "large")[1]
+    assert "--max-side 960" in mosaic("data", "verify", "folder", "--root", tmp_path / "large")[1]
+    status, out, _ = mosaic("data", "import", tmp_path / "in", "--out", tmp_path / "small", "--max-side", 500)
+    assert status == 0 and "4 images were shrunk to 500 pixels." in out
+    assert "Note" not in mosaic("data", "verify", "folder", "--root", tmp_path / "small")[1]
+    data = datasets.get("folder", tmp_path / "small")
+    image, found = data.read(data.split("train")[0])
+    assert image.shape == (400, 500, 3) and ((image[..., 0] > 100) == (found == 1)).mean() > 0.99
 
 
 def test_an_empty_zip_is_not_camvid(tmp_path, monkeypatch):

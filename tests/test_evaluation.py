@@ -12,7 +12,7 @@ from mosaiclib.data import datasets, images
 from mosaiclib.data.sets.cityscapes import CLASSES as CITYSCAPES
 from mosaiclib.evaluation import iou
 from mosaiclib.evaluation.image_counts import ImageCounts
-from mosaiclib.inference import KerasSegmenter, too_large
+from mosaiclib.inference import KerasSegmenter
 
 
 def maps(generator, ids, shape=(37, 53), agreement=0.6):
@@ -254,9 +254,3 @@ def test_a_mean_over_fewer_classes_says_so():
     assert ImageCounts.of([matrix], ["a"], ["a"], "cityscapes").over == " over 4 of 32 classes"
     assert evaluation.score(matrix, "garden").over == evaluation.score(matrix, "mlperf31").over == ""
     assert iou.over_classes("camvid", [0.5, 0.0]) == iou.over_classes("mlperf31", [None, 0.2]) == ""
-
-
-def test_images_much_larger_than_those_of_the_training_are_warned_of():
-    warning = too_large((3000, 4000), (320, 448))
-    assert "4000x3000 are 9 times the 448x320" in warning and "resize them by about 0.17" in warning
-    assert not too_large((1024, 2048), (769, 769)) and not too_large((360, 480), (320, 448))

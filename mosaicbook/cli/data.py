@@ -60,6 +60,7 @@ def import_masks(
     exif: Annotated[str | None, typer.Option(help="How masks of turned photographs lie: stored or upright.")] = None,
     keep_empty: Annotated[bool, typer.Option("--keep-empty", help="Images without shapes are background.")] = False,
     copy: Annotated[bool, typer.Option("--copy", help="Copy images, never link them.")] = False,
+    max_side: Annotated[int | None, typer.Option(help="Shrink images whose longer side has more pixels.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ):
     """Makes a folder that trains of masks from any tool, and a page that shows what was understood."""
@@ -70,7 +71,7 @@ def import_masks(
     from mosaiclib.data.annotations.convert import convert
 
     bar = partial(tqdm, leave=False, disable=True if as_json else None)
-    result = convert(source, out, form, legend, images, exif, keep_empty, copy, bar)
+    result = convert(source, out, form, legend, images, exif, keep_empty, copy, max_side, bar)
     if as_json:
         print(json.dumps({name: value for name, value in vars(result).items() if name != "examples"}, indent=1))
         return

@@ -36,7 +36,7 @@ def evaluate(
 
     from mosaicbook.runs import ledger
     from mosaiclib import evaluation, inference, models
-    from mosaiclib.data import datasets, fetch, images
+    from mosaiclib.data import datasets, fetch, image_size
     from mosaiclib.evaluation import image_counts, intervals
     from mosaiclib.inference import KerasSegmenter
 
@@ -48,11 +48,9 @@ def evaluate(
     samples, recipe = data.split(split), None
     if weights:
         classes_of = KerasSegmenter(partial(models.load, weights), input_scale)
-        size = images.size_and_orientation(samples[0].image_path)[0]
-        scaled = [input_scale * side for side in size]
         card = models.load_card(weights)
-        if warning := inference.too_large([round(side) for side in scaled], card.input_size):
-            print(f"mosaic: {warning} (--input-scale).", file=sys.stderr)
+        if warning := image_size.warning(data, split, card.input_size, input_scale):
+            print(f"mosaic: {warning}", file=sys.stderr)
         network, sha256 = card.spec.name, models.sha256(weights)
         recipe = ((card.provenance or {}).get("training") or {}).get("recipe")
     else:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mosaiclib.data import guard, images
+from mosaiclib.data import guard, image_size, images
 from mosaiclib.files import plain
 
 
@@ -55,6 +55,8 @@ def verify(dataset, split=None, progress=lambda results, **_: results) -> Findin
     if dataset.name == "folder" and not split:
         lacking = [name for name in ("train", "val") if name not in dataset.splits]
         findings.problems += [guard.missing_split(dataset, name) for name in lacking]
+    if dataset.name == "folder" and findings.pictures and not findings.problems:
+        findings.notes += filter(None, [image_size.warning(dataset, next(iter(findings.pictures)))])
     if turned:
         findings.notes.append(
             f"{turned[0]}{f' and {len(turned) - 1} more are' if turned[1:] else ' is'} turned or mirrored by the EXIF "

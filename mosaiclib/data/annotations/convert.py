@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import yaml
 
@@ -26,7 +27,8 @@ _EXAMPLES = 12
 class Imported:
     """What was written. pixels: by split and class name. examples: [(name, image, label)], small.
 
-    left_out: (what, why). rewritten: images that were turned or decoded into a PNG; the others are links or copies.
+    left_out: (what, why). rewritten: images that were turned, shrunk or decoded into a PNG; the others are links or
+    copies.
     """
 
     folder: str
@@ -43,15 +45,18 @@ class Imported:
 
 
 def convert(source_path, out, name=None, legend=None, images_folder=None, exif=None, keep_empty=False, copy=False,
-            progress=lambda items, **_: items) -> Imported:  # fmt: skip
+            max_side=None, progress=lambda items, **_: items) -> Imported:  # fmt: skip
     """Imports a source of any known format into the new folder `out`, which is there as a whole at the end or not.
 
     name, legend, images_folder: as `detect.read` has them. exif: "stored" or "upright", how labels lie where images
     are turned by their EXIF orientation and no size tells. keep_empty: images on which nothing is drawn are all
-    background. copy: copies images where hard links would serve. progress: called with the iterable of items,
+    background. copy: copies images where hard links would serve. max_side: longer sides of images and labels are
+    shrunk to so many pixels. progress: called with the iterable of items,
     total=their number and desc. Raises ValueError in one sentence, and OSError.
     """
     out = Path(out).expanduser()
+    if max_side is not None and max_side < 32:
+        raise ValueError(f"Images of at most {max_side} pixels a side show nothing: let --max-side be 32 or more.")
     if exif not in (None, *EXIF):
         raise ValueError(f"Labels cannot lie '{exif}': choose stored or upright.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -63,7 +68,7 @@ def convert(source_path, out, name=None, legend=None, images_folder=None, exif=N
         drawn = draw_all(reading, items, partial / "drawn", exif, progress)
         # A page that is passed on says nothing of where the source lies on this machine.
         reading.left_out = [(what, why.replace(f"{source.root}/", "")) for what, why in reading.left_out]
-        result = _write(reading, drawn, partial, out, copy)
+        result = _write(reading, drawn, partial, out, copy, max_side)
         if out.exists():
             out.rmdir()  # fails where it has been filled in the meantime
     return result
@@ -85,7 +90,7 @@ def _usable(reading, source, keep_empty):
     return usable
 
 
-def _write(reading, drawn, partial, out, copy):
+def _write(reading, drawn, partial, out, copy, max_side):
     """Writes the folder `partial`, which will be `out`."""
     total = sum(each.counts for each in drawn)
     kept = [i for i in range(len(reading.names)) if total[i]]
@@ -108,19 +113,24 @@ def _write(reading, drawn, partial, out, copy):
         splits, how = splitting.assign([each.item for each in drawn], present)
     except ValueError as error:
         raise ValueError(f"{error}{reading.first_left_out()}") from None
-    names, pixels, counts, rewritten = Counter(), {}, Counter(), 0
+    names, pixels, counts, rewritten, shrunk = Counter(), {}, Counter(), 0, 0
     for each, split in zip(drawn, splits, strict=True):
         stem = _stem(each.item, out, names, split)
         label = table[images.read_label(each.label_path)]
+        factor = min(1, (max_side or max(label.shape)) / max(label.shape))
+        size = tuple(max(1, round(factor * side)) for side in label.shape)
+        label = cv2.resize(label, size[::-1], interpolation=cv2.INTER_NEAREST) if factor < 1 else label
         images.write_png(partial / "labels" / split / f"{stem}.png", label)
-        rewritten += each.ending is None
-        _place(each, partial / "images" / split, stem, copy)
+        rewritten += each.ending is None or factor < 1
+        shrunk += factor < 1
+        _place(each, partial / "images" / split, stem, copy, size if factor < 1 else None)
         counts[split] += 1
         row = pixels.setdefault(split, np.zeros(256, np.int64))
         row += np.bincount(label.ravel(), minlength=256)
     shutil.rmtree(partial / "drawn")
     described = {"names": classes, "colours": [list(map(int, colour)) for colour in palette]}
     (partial / "classes.yaml").write_text(yaml.safe_dump(described, allow_unicode=True, default_flow_style=None))
+    notes = [*reading.notes, how] + ([f"{shrunk} images were shrunk to {max_side} pixels."] if shrunk else [])
     order = [split for split in ("train", "val", "test") if counts[split]]
     chosen = drawn[:: max(1, -(-len(drawn) // _EXAMPLES))]
     result = Imported(
@@ -132,7 +142,7 @@ def _write(reading, drawn, partial, out, copy):
         pixels={split: dict(zip(classes, pixels[split][: len(kept)].tolist(), strict=True)) for split in order},
         ignored_pixels=int(sum(row[IGNORE] for row in pixels.values())),
         rewritten=rewritten,
-        notes=[*reading.notes, how],
+        notes=notes,
         left_out=[(printable(what), printable(why)) for what, why in reading.left_out],
         examples=[(each.item.image.name, each.example[0], table[each.example[1]]) for each in chosen],
     )
@@ -154,11 +164,15 @@ def _stem(item, out, names, split):
     return stem
 
 
-def _place(each, folder, stem, copy):
-    """Links the image into the folder, or copies it where no link can be; a rewritten one becomes an upright PNG."""
+def _place(each, folder, stem, copy, size=None):
+    """Links the image into the folder, or copies it where no link can be; a rewritten one becomes an upright PNG.
+
+    size: (height, width) that it is shrunk to.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    if each.ending is None:
+    if each.ending is None or size:
         pixels = images.read_image(each.item.image, formats=images.IMPORTED_FORMATS)
+        pixels = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA) if size else pixels
         images.write_png(folder / f"{stem}.png", pixels)
         return
     target = folder / f"{stem}{each.ending}"
