@@ -229,3 +229,12 @@ def test_float_tflite_agrees_and_has_only_native_operations(trained, tmp_path):
     expected = np.asarray(model(image, training=False))
     assert expected.std() > 0.01
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
+def test_an_import_from_keras_applications_says_which_blocks_stay_random(tmp_path, mosaic, monkeypatch):
+    monkeypatch.setattr(keras_applications, "INPUT_SIZE", (64, 64))
+    real = keras_applications.application
+    monkeypatch.setattr(keras_applications, "application", lambda backbone, _: real(backbone))
+    status, out, _ = mosaic("import", "keras-applications", "mnv3small-lraspp", "--out", tmp_path / "W")
+    assert status == 0 and "has half the filters here: mobilenet_v3_small.block" in out and "stem" not in out
+    assert "half" not in mosaic("import", "keras-applications", "mnv2-dlv3plus", "--out", tmp_path / "V")[1]

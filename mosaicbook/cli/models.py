@@ -154,7 +154,9 @@ def import_keras_applications(
 
     model, card, filled = keras_applications.read(catalogue.get(name), weights)
     models.save(model, out, card)
-    print(f"{out}: {name}, {len(filled)} layers filled up to {filled[-1]}; the rest is random")
+    print(f"{out}: {name}, {len(filled)} layers filled up to {filled[-1]}; the head is random")
+    if random := card.provenance["random_blocks"]:
+        print(f"Random in the backbone, from the first block on that has half the filters here: {', '.join(random)}")
 
 
 @app.command()

@@ -50,5 +50,8 @@ def read(spec, weights="imagenet"):
     source = application(spec.backbone, weights)
     model = build(spec, INPUT_SIZE, len(CITYSCAPES))
     filled = fill(model, source)
-    provenance = {"source": "keras.applications", "weights": str(weights), "filled_up_to": filled[-1]}
+    ours = [layer.name for layer in model.layers if layer.weights and part_of(layer.name) == BACKBONE]
+    random = list(dict.fromkeys(".".join(name.split(".")[:2]) for name in ours if name not in filled))
+    provenance = {"source": "keras.applications", "weights": str(weights), "filled_up_to": filled[-1],
+                  "random_blocks": random}  # fmt: skip
     return model, Card(spec, CITYSCAPES, "cityscapes", INPUT_SIZE, provenance=provenance), filled
