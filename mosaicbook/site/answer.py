@@ -6,9 +6,9 @@ from importlib import resources
 import yaml
 
 from mosaicbook.paper import claims_page
-from mosaicbook.paper.claims import NO
 from mosaicbook.paper.statements import MEASURED
 from mosaicbook.site import run_page
+from mosaiclib.evaluation.verdict import NO, NOT_TESTED, UNDECIDED, YES
 
 MOST_CONTRADICTIONS = 5
 LEAST_FACTOR = 1.05  # between a printed and a counted cost, below which it is no contradiction worth a line
@@ -94,6 +94,16 @@ def yardsticks(runs) -> list[dict]:
     known = yaml.safe_load((resources.files("mosaicbook") / "paper/yardsticks.yaml").read_text(encoding="utf-8"))
     names = dict.fromkeys(part.dataset for run in runs for part in _evaluations(run) if part.split == "test")
     return [line for name in names for line in known.get(name, [])]
+
+
+def tried(findings) -> list[tuple]:
+    """(finding, verdict) of each claim that trainings or timings tried: no first, then yes, then undecided."""
+    found = []
+    for finding in findings:
+        verdicts = [verdict for verdict in (finding.verdict, finding.elsewhere) if verdict not in ("", NOT_TESTED)]
+        if finding.group == MEASURED and verdicts:
+            found.append((finding, verdicts[0]))
+    return sorted(found, key=lambda pair: (NO, YES, UNDECIDED).index(pair[1]))
 
 
 def contradictions(findings, disagreements, runs) -> list[dict]:

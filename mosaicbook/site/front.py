@@ -41,6 +41,7 @@ def pages(runs, content, title, description, ways, attached) -> dict[str, str]:
     shown = {
         "index.html": {
             "done": answer.done(runs),
+            "tried": answer.tried(content["claims"]),
             "best": answer.best(runs),
             "yardsticks": answer.yardsticks(runs),
             "contradictions": answer.contradictions(content["claims"], content["disagreements"], runs),
