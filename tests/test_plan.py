@@ -22,7 +22,7 @@ def small(tmp_path, **train):
 def test_every_training_of_every_profile_can_be_built(name):
     profile = profiles.load(name)
     planned = plan.trainings(profile, list(profile.runs))
-    assert set(planned) == {run_id for run_id in profile.runs if run_id.startswith("train/")}
+    assert set(planned) == {run_id for run_id in profile.runs if run_id.startswith(("train/", "pretrain/"))}
     assert {run_id: training.problem for run_id, training in planned.items() if training.problem} == {}
 
 
@@ -53,3 +53,16 @@ def test_times_follow_macs_and_what_was_measured(tmp_path, capsys, monkeypatch):
     assert "as 1 finished training of p measured" in capsys.readouterr().out
     expected = round(100 * macs["mnmh480-mosaic"] / macs["enet"])
     assert profile.runs["train/cityscapes-mnmh480-mosaic"].about_s == expected
+
+
+def test_a_pretraining_is_in_the_times(tmp_path, monkeypatch):
+    """Table 1's 14x14 network for 1,000 classes, on as many images as ImageNet has."""
+    monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path))
+    (tmp_path / "p.yaml").write_text(
+        "title: t\ndescription: d\ntrain_macs_per_s: 1.0e+12\nruns:\n  pretrain/a: {notebook: "
+        "notebooks/15_pretrain.ipynb, description: d, parameters: {epochs: 2, data_root: /nowhere}}\n"
+    )
+    profile = profiles.load(tmp_path / "p.yaml")
+    plan.tell(profile, list(profile.runs))
+    macs = profile.runs["pretrain/a"].about_s * 1e12 / (3 * 1_281_167 * 2)
+    assert 1e8 < macs < 1e9  # of one image of 224x224

@@ -6,6 +6,7 @@ from statistics import median
 from mosaicbook import runs
 
 PASSES = 3  # a step computes the forward pass once and the backward pass as two of it
+IMAGENET = 1_281_167, 1000  # images of its train split, classes: where the images to pretrain on are not here
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,36 @@ class Planned:
 
 
 def trainings(profile, run_ids) -> dict[str, Planned]:
-    """{run id: what is known of it} of the trainings among `run_ids`, whose networks are built at their crops."""
-    return {run_id: _planned(profile.runs[run_id]) for run_id in run_ids if run_id.startswith("train/")}
+    """{run id: what is known of it} of the trainings among `run_ids`, whose networks are built at their crops.
+
+    Those that pretrain a backbone are trainings, too.
+    """
+    kinds = {"train": _planned, "pretrain": _pretraining}
+    stages = {run_id: run_id.partition("/")[0] for run_id in run_ids}
+    return {run_id: kinds[stage](profile.runs[run_id]) for run_id, stage in stages.items() if stage in kinds}
+
+
+def _pretraining(plan):
+    from mosaiclib.data import fetch
+    from mosaiclib.data.sets import image_folder
+    from mosaiclib.models import catalogue
+    from mosaiclib.models.counting import cost_of
+    from mosaiclib.training import pretraining, recipes
+
+    values = plan.all_parameters
+    named = recipes.load(values["recipe"])
+    crop = values["crop_height"] or named.crop[0], values["crop_width"] or named.crop[1]
+    try:
+        data = image_folder.read(values["data_root"])
+        images, classes = len(data.split("train")), len(data.classes)
+    except (ValueError, fetch.NotAvailable):
+        images, classes = IMAGENET
+    try:
+        spec = catalogue.get(values["model"])
+        network = pretraining.classifier(spec, crop, classes, output_stride=values["output_stride"])
+    except ValueError as error:
+        return Planned(str(error))
+    return Planned("", PASSES * cost_of(network).conv_macs * images * (values["epochs"] or named.epochs))
 
 
 def _planned(plan):
@@ -49,9 +78,10 @@ def pace(profile, planned) -> tuple[float, str]:
     """
     for name in (profile.name, "pilot"):
         rates = [
-            planned[run_id].macs / result["train_wall_s"]
-            for run_id, result in runs.finished(name, "train").items()
-            if run_id in planned and planned[run_id].macs and result.get("train_wall_s")
+            planned[run_id].macs / result[f"{stage}_wall_s"]
+            for stage in ("train", "pretrain")
+            for run_id, result in runs.finished(name, stage).items()
+            if run_id in planned and planned[run_id].macs and result.get(f"{stage}_wall_s")
         ]
         if rates:
             return median(rates), f"as {len(rates)} finished training{'s' * (len(rates) > 1)} of {name} measured"
@@ -60,7 +90,7 @@ def pace(profile, planned) -> tuple[float, str]:
 
 def tell(profile, run_ids):
     """Builds every training, prints which cannot be and sets the times of the others by their MACs."""
-    count = sum(run_id.startswith("train/") for run_id in run_ids)
+    count = sum(run_id.startswith(("train/", "pretrain/")) for run_id in run_ids)
     print(f"Building the networks of {count} trainings at their crops; for many this takes minutes.", flush=True)
     planned = trainings(profile, run_ids)
     rate, why = pace(profile, planned)
