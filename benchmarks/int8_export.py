@@ -36,7 +36,7 @@ def plain(network, calibration):
 
     function = tf.function(lambda image: tf.argmax(network(image, training=False), axis=-1))
     concrete = function.get_concrete_function(tf.TensorSpec((1, *SIZE, 3), tf.float32, "image"))
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([conversion.frozen(concrete)])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([conversion.as_quantised_input(image)] for image in calibration)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]

@@ -63,12 +63,19 @@ def crop_of(name):
     return (16 * max(head.bins),) * 2 if head.kind == "mosaic" else (72, 88)
 
 
-# Every other name that is not a whole network (those: test_segmenters.py): the same structures at other widths.
-WIDTHS = {
-    name: (crop_of(name), None, True)
-    for name in catalogue.names()
-    if name not in STRUCTURES and catalogue.get(name).backbone is not None
-}
+def structure_of(name):
+    """What networks have in common that differ in their widths alone."""
+    spec = catalogue.get(name).to_json()
+    widths = ("name", "endpoint_filters")
+    head = {key: value for key, value in spec["head"].items() if "filters" not in key}
+    return str({key: value for key, value in spec.items() if key not in widths} | {"head": head})
+
+
+# Of every other structure the first network (whole networks: test_segmenters.py), and the extremes of the common one.
+# Parameters of all widths are counted in test_mosaic.py, their costs in test_cost.py.
+_FIRST = {structure_of(name): name for name in reversed(catalogue.names()) if catalogue.get(name).backbone is not None}
+_OTHERS = [name for key, name in _FIRST.items() if key not in set(map(structure_of, STRUCTURES))]
+WIDTHS = {name: (crop_of(name), None, True) for name in [*_OTHERS, "mnmh448-mosaic-f16-d16", "mnmh480-mosaic-f128-d64"]}
 
 
 def trainable(model, prefix=""):

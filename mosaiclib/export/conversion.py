@@ -104,21 +104,11 @@ def as_quantised_input(image):
 
 
 def _as_function(network):
-    """The network as one TensorFlow function with its weights as constants.
-
-    The converter's own way from Keras gives the same operations and takes ten times as long.
-    """
+    """The network as one TensorFlow function. The converter's own way from Keras takes ten times as long."""
     import tensorflow as tf
 
     call = tf.function(lambda image: network(image, training=False))
-    return frozen(call.get_concrete_function(tf.TensorSpec(network.input_shape, tf.float32, "image")))
-
-
-def frozen(function):
-    """A concrete TensorFlow function with its variables as constants."""
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    return convert_variables_to_constants_v2(function)
+    return call.get_concrete_function(tf.TensorSpec(network.input_shape, tf.float32, "image"))
 
 
 def with_native_operations(network):

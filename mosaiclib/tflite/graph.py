@@ -67,6 +67,11 @@ class TFLiteGraph:
         shape = self._tensors[tensor].shape
         return tuple(int(side) for side in shape) if shape is not None else ()
 
+    def signature(self, tensor):
+        """The same with -1 for a side that may have any length."""
+        signature = self._tensors[tensor].shapeSignature
+        return self.shape(tensor) if signature is None else tuple(map(int, signature))
+
     def metadata(self, name):
         """The bytes of a named metadata entry, or None."""
         for entry in self._model.metadata or ():

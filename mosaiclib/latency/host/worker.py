@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from mosaiclib.tflite.graph import TFLiteGraph
+
 COMPILED = "compiled_model"
 RUNTIMES = {
     "tflite_runtime": ("tflite_runtime.interpreter", "tflite-runtime"),
@@ -30,30 +32,20 @@ KERNELS = (*RESOLVERS, "gpu", "external")
 def inspect(file):
     """A .tflite file read without running it: {"sha256", "ops": how many operations, "input_size": [H, W] or None}.
 
-    Every table and buffer of the file is unpacked by the schema's own Python reader. Raises ValueError for a
-    file that is none, or is damaged.
+    Raises ValueError for a file that is none, is damaged, or takes an input of any size.
     """
-    from ai_edge_litert import schema_py_generated as schema  # `models` has a reader, and Keras with it
-
     if not Path(file).is_file():
         raise ValueError(f"There is no file {file}.")
-    content = Path(file).read_bytes()
-    if len(content) < 16 or content[4:8] != b"TFL3":
-        raise ValueError(f"{file} is not a TFLite model: it does not begin as one.")
-    try:
-        model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-        graph = model.subgraphs[0]
-        tensor = graph.tensors[graph.inputs[0]]
-        operations, shape = len(graph.operators), list(map(int, tensor.shape))
-        signature = shape if tensor.shapeSignature is None else list(map(int, tensor.shapeSignature))
-    except Exception:  # the schema reader fails in many ways on a damaged file
-        raise ValueError(f"{file} is a damaged or truncated TFLite model.") from None
+    graph = TFLiteGraph(file)
+    if not graph.inputs:
+        raise ValueError(f"{file} takes no input.")
+    shape, signature = graph.shape(graph.inputs[0]), graph.signature(graph.inputs[0])
     if any(side < 1 for side in signature[1:]):
-        raise ValueError(f"{file} takes an input of any size, {signature}: convert it again with a fixed one.")
+        raise ValueError(f"{file} takes an input of any size, {list(signature)}: convert it again with a fixed one.")
     return {
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "ops": operations,
-        "input_size": shape[1:3] if len(shape) == 4 else None,
+        "sha256": hashlib.sha256(Path(file).read_bytes()).hexdigest(),
+        "ops": len(graph.operations),
+        "input_size": list(shape[1:3]) if len(shape) == 4 else None,
     }
 
 
