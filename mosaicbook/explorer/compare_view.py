@@ -5,6 +5,7 @@ from html import escape
 from mosaicbook.explorer import run_list
 from mosaicbook.show import figures, plots, tables
 from mosaicbook.show.tables import number
+from mosaicbook.show.timings import timings
 from mosaiclib.data import datasets, images
 from mosaiclib.data.fetch import NotAvailable
 
@@ -107,14 +108,8 @@ def _worst(row):
 
 
 def _latency(row, picture):
-    rows = [
-        {"file": m.model, "runtime": m.runtime, "kernels": m.kernels, "threads": m.threads, "mean": m.mean_ms,
-         "spread": m.std_ms, "delegated": m.verdict}
-        for m in row.record.result.measurements
-    ]  # fmt: skip
-    rows.sort(key=lambda r: (r["file"], r["mean"] is None, r["mean"]))
-    units, formats = {"mean": "ms", "spread": "ms"}, {"mean": ".2f", "spread": ".2f"}
-    return tables.table(rows, "Latency on the machine of the run", units, formats)._repr_html_()
+    rows = [timing.model_dump() for timing in row.record.result.measurements]
+    return timings(rows, "Latency on the machine of the run")._repr_html_()
 
 
 def _export(row, picture):

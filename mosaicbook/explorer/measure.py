@@ -10,16 +10,16 @@ from mosaicbook.explorer import networks
 from mosaicbook.explorer.designs import PAPER, Design
 from mosaicbook.explorer.panel import Panel, problem
 from mosaicbook.show import tables
+from mosaicbook.show.timings import timings
 from mosaiclib import export, inference, models
 from mosaiclib.data import fetch
 from mosaiclib.data.photographs import FREE_PICTURES
-from mosaiclib.latency import bench_log, host
+from mosaiclib.latency import bench_log, host, measurement
 from mosaiclib.latency.host.worker import RUNTIMES
 
 LABEL = {"description_width": "118px"}
 KERNELS = {"xnnpack": "XNNPACK", "builtin": "built-in kernels", "reference": "reference kernels"}
 PRECISIONS = ("float32", "float16", "dynamic", "int8")
-MILLISECONDS = ("mean", "spread", "median", "p90")
 
 
 def measure(what=None, precision="float32", runtimes=None, kernels=("xnnpack", "builtin"), threads=1, processes=3,
@@ -151,16 +151,9 @@ class MeasurePanel(Panel):
     def _found(self):
         if not self.measured:
             return '<p class="mosaic-caption">Nothing has been measured yet.</p>'
-        rows = [
-            {"runtime": f"{m.runtime} {m.version or ''}".strip(), "kernels": m.kernels, "threads": m.threads,
-             "mean": m.mean_ms, "spread": m.std_ms if m.n > 1 else None, "median": m.median_ms, "p90": m.p90_ms,
-             "delegated": m.verdict, "processes": m.n, "note": m.note}
-            for m in sorted(self.measured, key=lambda m: (m.mean_ms is None, m.mean_ms))
-        ]  # fmt: skip
-        told = host.timed_machine()
-        caption = f"{self.measured[0].model} on this machine: {told['cpu']}, {told['cores']} cores"
-        units, formats = dict.fromkeys(MILLISECONDS, "ms"), dict.fromkeys(MILLISECONDS, ".2f")
-        return tables.table(rows, caption, units, formats, numbers_as_text=("threads", "processes"))._repr_html_()
+        machine = host.timed_machine()
+        caption = f"{self.measured[0].model} on this machine: {machine['cpu']}, {machine['cores']} cores"
+        return timings(measurement.as_rows(self.measured), caption, {"note": "note"})._repr_html_()
 
     @property
     def code(self):

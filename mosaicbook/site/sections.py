@@ -7,6 +7,7 @@ from markupsafe import Markup, escape
 
 from mosaicbook.show import figures, tables
 from mosaicbook.show.links import run_link
+from mosaicbook.show.timings import timings as timings_table
 
 CURVES_A_PLOT = 8
 
@@ -164,29 +165,14 @@ def exports(runs):
 
 
 def timings(runs):
-    """A table of the timings, the fastest first within a run."""
-    rows = []
-    for run in runs:
-        order = sorted(run.result.measurements, key=lambda m: m.mean_ms if _known(m.mean_ms) else float("inf"))
-        for timing in order:
-            rows.append(
-                {
-                    "file": (timing.file or timing.model).rsplit("/", 1)[-1],
-                    "runtime": " ".join(filter(None, (timing.runtime, timing.version))),
-                    "kernels": None if timing.kernels is None else str(timing.kernels),
-                    "threads": timing.threads,
-                    "mean": timing.mean_ms,
-                    "± std": timing.std_ms,
-                    "verdict": timing.verdict,
-                    "median": timing.median_ms,
-                    "p90": timing.p90_ms,
-                    "repeats": timing.n,
-                    "run": run_link(run.run_id, run.run_id.split("/", 1)[1]),
-                }
-            )
-    units = dict.fromkeys(("mean", "± std", "median", "p90"), "ms")
-    formats = dict.fromkeys(units, ".1f")
-    return Markup(tables.table(rows, "Latency on the machine of the run", units, formats).data) if rows else None
+    """A table of the timings of all runs."""
+    rows = [
+        timing.model_dump() | {"run": run_link(run.run_id, run.run_id.split("/", 1)[1])}
+        for run in runs
+        for timing in run.result.measurements
+    ]
+    caption = "Latency on the machine of the run"
+    return Markup(timings_table(rows, caption, {"run": "run"}).data) if rows else None
 
 
 def _known(value):
