@@ -83,6 +83,9 @@ def test_what_was_counted_is_kept_until_the_network_or_the_code_changes(tmp_path
     assert cost() == counted
     monkeypatch.setattr(costs, "_code", lambda: ["another"])
     assert cost() == counted and len(list(tmp_path.rglob("*.json"))) == 2
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # no home
+    assert cost() == counted and not list(tmp_path.glob("~*"))
 
 
 def test_a_batch_norm_that_shares_its_convolution_is_not_folded():

@@ -84,7 +84,8 @@ def _kept(*arguments):
     """The file for one network: all that its cost follows from is in its name."""
     spec, *rest = arguments
     key = hashlib.sha256(json.dumps([spec.to_json(), *rest, _code()]).encode()).hexdigest()
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+    folder = folder if folder.is_absolute() else Path(os.devnull)  # nothing is kept for a user without a home
     return folder / "mosaic-workbook" / "costs" / f"{key[:32]}.json"
 
 
