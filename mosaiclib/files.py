@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,6 +15,24 @@ def from_environment(name) -> Path | None:
     return Path(value).expanduser().absolute() if value else None
 
 
+_WRITES = ContextVar("writes", default=True)
+
+
+@contextmanager
+def reading_only():
+    """Lets nothing be written while the block runs, by the functions below: what would raises OSError."""
+    before = _WRITES.set(False)
+    try:
+        yield
+    finally:
+        _WRITES.reset(before)
+
+
+def _check_writes(path):
+    if not _WRITES.get():
+        raise OSError(f"{path} is not here, and nothing is written to show it.")
+
+
 @contextmanager
 def replacing(path):
     """Gives a path beside `path` to write to; at the end of the block that file takes the place of `path`.
@@ -22,6 +41,7 @@ def replacing(path):
     Raises OSError that names `path` where the operating system refuses.
     """
     path = Path(path)
+    _check_writes(path)
     partial = path.with_name(f".{path.name}.{uuid4().hex[:8]}.partial")
     try:
         yield partial
@@ -39,6 +59,7 @@ def replacing_folder(path, first_stays=False):
     first_stays: where another process has made `path` in the meantime, that one stays, since others may read it.
     """
     path = Path(path)
+    _check_writes(path)
     partial = path.with_name(f".{path.name}.{uuid4().hex[:8]}.partial")
     before = partial.with_suffix(".before")
     try:

@@ -72,6 +72,13 @@ class Trial:
             lines.append(f"  data/{row}: {json.dumps(planned)}")
         (self.folder / "small.yaml").write_text("\n".join(lines))
 
+    def change(self):
+        """Another value for one run, and for what needs it."""
+        row = self.random.choice(ROWS)
+        for changed in {row, "b"} if row == "a" else {row}:
+            self.values[changed] += 1
+        self.write_profile()
+
     def start(self):
         command = [sys.executable, "-c", "from mosaicbook.cli import main; main()",
                    "report", "--profile", "small.yaml", "--jobs", "2"]  # fmt: skip
@@ -198,8 +205,7 @@ def trial(kills, seed, folder, tell=print):
     one, hits = Trial(Path(folder), seed), 0
     for number in range(kills):
         if all((row, value) in one.done for row, value in one.values.items()):
-            one.values[one.random.choice(ROWS)] += 1
-            one.write_profile()
+            one.change()
         hits += one.kill_once()
         one.check()
         tell(f"{number + 1} kills, {hits} while it ran, {len(one.done)} runs done", flush=True)

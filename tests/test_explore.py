@@ -2,6 +2,7 @@
 
 import asyncio
 import html
+import json
 import re
 import shlex
 from dataclasses import replace
@@ -137,6 +138,19 @@ def test_a_run_is_looked_up_with_its_classes_and_worst_pictures(runs_of_mine):
     with pytest.raises(ValueError, match="no run 'quick/train/other'"):
         explorer.compare("quick", run="train/other")
     assert "no runs here yet" in explorer.compare("nothing").table.html
+
+
+@pytest.mark.parametrize("claim", [{"dataset": "minicity-96x96"}, {"data_root": "elsewhere"}])
+def test_a_run_that_is_opened_writes_nothing_whatever_it_says(runs_of_mine, tmp_path, claim):
+    """Scenes would be drawn for a data set that is named in its result."""
+    path = tmp_path / "reports/quick/runs/evaluate/minicity/result.json"
+    if "data_root" in claim:
+        claim = {"data_root": str(tmp_path / "elsewhere")}
+    path.write_text(json.dumps(json.loads(path.read_text()) | claim))
+    before = set(tmp_path.rglob("*"))
+    shown = explorer.compare("quick")
+    assert "nothing is written to show it" in shown.page.value
+    assert set(tmp_path.rglob("*")) == before
 
 
 def test_a_picture_is_seen_whole_and_a_wrong_one_leaves_the_last(runs_of_mine, tmp_path):

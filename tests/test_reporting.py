@@ -565,6 +565,28 @@ def test_folders_of_this_machine_are_told_by_what_they_are(monkeypatch):
     assert text == "./reports/a MOSAIC_MIRROR/mlperf/x.tflite /srv/models2/y"
 
 
+def test_published_pages_hold_no_path_of_this_machine_and_no_credential(tmp_path):
+    """Values of no telling name; what only looks like a path stays as it is."""
+    credentials = ["ghp_" + "a1B2" * 9, "AKIA" + "ABCD" * 4, "hf_" + "x1" * 15, "eyJhbGciOi.eyJzdWIiOi.c2lnbmF0",
+                   "joe:hunter2"]  # fmt: skip
+    paths = ["/mnt/lab/joe/weights.h5", "/data/secret project/x.png", "C:\\Users\\joe\\x.png", "/scratch/joe/"]
+    kept = ["/usr/lib/python3.11/os.py", "https://example.org/a/b.html", "reports/quick/runs", "9 images/s, 1/2/3",
+            "../a/b", "runs/*/a/b"]  # fmt: skip
+    said = [*credentials[:4], f"https://{credentials[4]}@example.org/a", *paths, *kept]
+    nb = notebook(*(printed(text) for text in said))
+    write_run(tmp_path, "train/a", nb, training(dataset="x", note=" ".join(said)), reason=None, command=paths[0])
+    site.build_site(tmp_path, "t", plan("train/a"), publish=tmp_path / "published")
+    written = [path for path in (tmp_path / "published").rglob("*") if path.is_file()]
+    assert len(written) >= 4
+    for path in written:
+        text = path.read_text(encoding="utf-8")
+        assert not [value for value in ("joe", "secret project", *credentials) if value in text], path
+    page = (tmp_path / "published" / "train-a.html").read_text()
+    assert not [value for value in kept if value not in page] and "[outside]/weights.h5" in page
+    for page in tmp_path.glob("*.html"):
+        assert not [value for value in credentials if value in page.read_text()], page
+
+
 def test_what_tensorflow_says_at_every_start_is_left_out_and_nothing_else():
     chatter = (
         "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n"

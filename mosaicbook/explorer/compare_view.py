@@ -7,7 +7,7 @@ from mosaicbook.show import figures, plots, tables
 from mosaicbook.show.tables import number
 from mosaicbook.show.timings import timings
 from mosaiclib.data import datasets, images
-from mosaiclib.data.fetch import NotAvailable
+from mosaiclib.files import reading_only
 
 WORST = 2
 
@@ -86,8 +86,9 @@ def _worst(row):
     if not kept:
         return "<p>This run kept no predictions, so its worst pictures cannot be shown.</p>"
     try:
-        data = datasets.get(raw["dataset"], raw.get("data_root") or None)
-        samples = data.split(raw["split"])
+        with reading_only():  # whatever the result names as its data set
+            data = datasets.get(raw["dataset"], raw.get("data_root") or None)
+            samples = data.split(raw["split"])
         rows = []
         for about in kept:
             image, label = data.read(samples[int(about["index"])])
@@ -101,7 +102,7 @@ def _worst(row):
                     figures.error_map(label, found, f"Errors in {name}", "errors"),
                 ]
             )
-    except (ValueError, NotAvailable, KeyError, IndexError, TypeError) as error:
+    except (ValueError, OSError, KeyError, IndexError, TypeError) as error:
         return f"<p>The worst pictures cannot be shown: {escape(' '.join(str(error).split()))}</p>"
     caption = f"The {len(rows)} worst pictures of {data.title}" + (", synthetic" if data.synthetic else "")
     return figures.gallery(rows, caption)._repr_html_() + figures.legend(data.classes, data.palette)._repr_html_()

@@ -1,4 +1,4 @@
-"""What is not for others: parameters and environment variables that are called like a secret."""
+"""What is not for others: what is called like a secret, or has the form of a credential."""
 
 import json
 import os
@@ -7,6 +7,16 @@ from html import escape
 
 MASK = "***"
 _WORDS = ("token", "secret", "password", "passwd", "passphrase", "credential", "key")
+# What services give out as credentials is known by its form, whatever it is called.
+_CREDENTIAL = re.compile(
+    r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"  # Amazon
+    r"|\bAIza[\w-]{35}"  # Google
+    r"|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{20,}"  # GitHub, GitLab
+    r"|\bhf_[A-Za-z0-9]{20,}|\bsk-[\w-]{20,}|\bxox[abprs]-[\w-]{10,}|\bpypi-[\w-]{20,}"
+    r"|\beyJ[\w-]{6,}\.eyJ[\w-]{6,}\.[\w-]+"  # a JSON web token
+    r"|(?<=://)[^\s/:@<>\"']+:[^\s/@<>\"']+(?=@)"  # user and password of an address
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----(?:(?!-----END)[\s\S])*(?:-----END [A-Z ]*PRIVATE KEY-----)?"
+)
 _ENCODED = re.compile(r"(;base64,[A-Za-z0-9+/=]{64,})")
 _SHORTEST = 6  # a shorter value cannot be told from other text
 
@@ -23,11 +33,12 @@ def values_of(named) -> list[str]:
 
 
 def without_secrets(text, secrets=()) -> str:
-    """Text in which the secrets of this environment, and those given, are masked: also where they stand escaped.
+    """Text in which the secrets of this environment, those given, and what has the form of a credential are masked.
 
-    Encoded pictures are left as they are.
+    Also where they stand escaped. Encoded images are left as they are.
     """
     parts = _ENCODED.split(text)
+    parts[::2] = [_CREDENTIAL.sub(MASK, part) for part in parts[::2]]
     for value in [*secrets, *values_of(os.environ)]:
         in_json = {json.dumps(value, ensure_ascii=ascii)[1:-1] for ascii in (True, False)}
         for form in {

@@ -50,6 +50,7 @@ def build_site(profile_folder, title, planned, publish=None, description="") -> 
     if publish:
         files |= _numbers(paged)
         files = {n: publishable(text, files) if n.endswith(".html") else text for n, text in files.items()}
+        files = {n: redact.without_outside_paths(c) if isinstance(c, str) else c for n, c in files.items()}
         _check_size(files)
     _write(files, target, published=bool(publish))
     return target / "index.html"

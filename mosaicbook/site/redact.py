@@ -8,6 +8,11 @@ from mosaicbook.runs.masking import MASK, is_secret, values_of, without_secrets
 
 _DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+[;,][^\s\"'<>)]*", re.IGNORECASE)
 _ENCODED = re.compile(r"(;base64,[A-Za-z0-9+/=]{64,})")
+# An absolute path of two parts or more, and not the end of an address, of a relative path or of a pattern.
+_OUTSIDE = re.compile(
+    r"(?<![\w.:/~<*+\])}-])/(?!(?:usr|proc|sys|dev|etc|bin|lib|lib64|sbin)/)(?:[\w.@+ -]*[\w.@+-]/)+([\w.@+-]*)"
+    r"|\b[A-Za-z]:\\+(?:[\w.@+ -]+\\+)+([\w.@+-]*)"
+)
 _FOLDER_VARIABLES = ("MOSAIC_MIRROR", "MOSAIC_DATA", "MOSAIC_REPORTS")
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,6 +38,16 @@ def neutral(text, secrets=()) -> str:
         for folder, short in folders:
             if len(folder) > 1:
                 parts[position] = re.sub(re.escape(folder.rstrip("/")) + r"(?![\w.-])", short, parts[position])
+    return "".join(parts)
+
+
+def without_outside_paths(text) -> str:
+    """Text in which folders of this machine are left out, the last part of a path apart: "[outside]/x.tflite".
+
+    Those that every Linux has, such as /usr/lib, tell nothing and stay.
+    """
+    parts = _ENCODED.split(text)
+    parts[::2] = [_OUTSIDE.sub(lambda path: f"[outside]/{path[1] or path[2] or ''}", part) for part in parts[::2]]
     return "".join(parts)
 
 

@@ -84,7 +84,7 @@ echo "SLURM $(sinfo --version | cut -d' ' -f2) is up on $host."
 
 # There is no accounting here, so squeue says how jobs fare, and string resources need their quotes twice.
 export MOSAIC_REPORTS="$work/reports"
-snakemake everything --snakefile Snakefile --directory "$work" --config "profile=$here/sweep.yaml" \
+snakemake everything --snakefile Snakefile --config "profile=$here/sweep.yaml" \
   --executor slurm --jobs 2 --cores "$(nproc)" --keep-going --quiet rules \
   --slurm-status-command squeue --slurm-init-seconds-before-status-checks 3 \
   --default-resources "slurm_partition='all'" "slurm_account='none'" runtime=30 mem_mb=1000
