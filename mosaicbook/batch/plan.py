@@ -65,7 +65,7 @@ def _planned(plan):
     except (ValueError, fetch.NotAvailable):
         return Planned()  # a data set of one's own that is not here: the run waits for it
     try:
-        macs = models.cost(catalogue.get(values["model"]), crop, classes).conv_macs
+        macs = models.cost(catalogue.get(values["model"] or catalogue.SMALL), crop, classes).conv_macs
     except ValueError as error:
         return Planned(str(error))
     return Planned("", PASSES * macs * images * (values["epochs"] or named.epochs))

@@ -141,6 +141,7 @@ BEYOND_THE_TABLES = (
 
 # What MLPerf's released graphs may hold, in the order in which `pretrained/mlperf_tflite.py` compares them.
 RELEASED = ("mnmh448-mosaic-f64-d64-released", "mnv2-dlv3plus-released")
+SMALL = "mnmh480-mosaic-bins4.8"  # what is trained where no network is named: it fits small images
 
 # Networks of your own, shown below the paper's rows of a table: {table: (spec, ...)}; see docs/change-the-network.md.
 YOURS: dict[int, tuple[ModelSpec, ...]] = {}
