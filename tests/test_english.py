@@ -8,7 +8,7 @@ from mosaicbook.runs.provenance import ROOT
 FORMS = (
     "test split chose nothing", "explaining count", "is to be more", "are to be more", "is to grow", "foretell",
     "not be passed on", "may be passed on", "Bend it", "under your hands", "What is trained on what",
-    "What is kept", "no news", "has not our", r"\b1 pictures",
+    "What is kept", "no news", "has not our", r"\b1 pictures", "synthetic pictures",
 )  # fmt: skip
 READ = (".py", ".ipynb", ".md", ".j2", ".js", ".yaml")
 

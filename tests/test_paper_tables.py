@@ -37,7 +37,7 @@ def test_what_ran_fills_its_row_and_the_rest_says_what_would(tmp_path, monkeypat
     cells = {r["label"]: dict(zip(record["columns"], r["cells"], strict=True)) for r in record["rows"]}
     ran = cells["#Pyramid Levels 2, #Bins [4,8], GC Y"]["mIoU"]
     assert (ran["ours"], ran["difference"], ran["run"], ran["other_data"]) == (50.0, None, "evaluate/a", True)
-    assert "synthetic" in ran["note"] and "val split, 3 pictures" in ran["note"]
+    assert "synthetic" in ran["note"] and "val split, 3 images" in ran["note"]
     rest = cells["#Pyramid Levels 2, #Bins [1,4], GC Y"]["mIoU"]
     assert rest["ours"] is None and "mnmh480-mosaic-bins1.4" in rest["command"].split()
     assert all(cell["MAdds"]["within"] for cell in cells.values())

@@ -163,7 +163,7 @@ def _miou(record, measured):
     mean = sum(e.result["miou"] for e in members) / len(members)
     height, width = result.get("image_size") or (None, None)
     size = f", {height}x{width}" if height else ""
-    synthetic = "synthetic pictures, " if result["synthetic"] else ""
+    synthetic = "synthetic images, " if result["synthetic"] else ""
     over = over_classes(result["rule"], list(result.get("per_class_iou", {}).values()))
     other = "" if network in exact else f"; {relations.differences(_named(network), spec)}"
     frozen = "; backbone frozen" if (result.get("training") or {}).get("frozen") else ""
@@ -177,7 +177,7 @@ def _miou(record, measured):
         synthetic=bool(result["synthetic"]),
         unit="%",
         run=members[0].run_id,
-        note=f"{result['dataset']}: {synthetic}{result['split']} split, {result['n_images']} pictures{size}, "
+        note=f"{result['dataset']}: {synthetic}{result['split']} split, {result['n_images']} images{size}, "
         f"single scale, rule {result['rule']}{over}{other}{frozen}",
         data=f"{result['dataset']} {result['split']}{over}",
         other_data=not own_data or network not in own_data,

@@ -7,7 +7,7 @@ import re
 from PIL import Image
 
 LIMIT_BYTES = 1_500_000
-NOTE = "Pictures on this page are smaller than in the run's notebook, so that it can be mailed."
+NOTE = "Images on this page are smaller than in the run's notebook, so that it can be mailed."
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|webp|gif|svg\+xml);base64,[A-Za-z0-9+/=]+")
 _LEFT_OUT = (
     "data:image/svg+xml;base64,"

@@ -121,7 +121,7 @@ def per_class(runs):
         pictures = sorted({run.result.n_images for run in evaluated})
         over = sorted({run.result.over for run in evaluated} - {""})
         caption = (
-            f"IoU by class on {dataset}, {split} split, {' or '.join(map(str, pictures))} pictures, "
+            f"IoU by class on {dataset}, {split} split, {' or '.join(map(str, pictures))} images, "
             f"rule {' or '.join(rules)}{f'; mean{over[0]} where classes are absent' if over else ''}"
         )
         table = (
