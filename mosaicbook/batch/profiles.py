@@ -155,23 +155,34 @@ class Profile(BaseModel):
             return list(self.runs)
         of_tables = {name for page in pages for name in networks_of(self, page)}
         built = {run_id: set(networks_of(self, run_id)) for run_id in self.runs if not run_id.startswith("figures/")}
+        self._check_rows(rows, tables, of_tables, built)
+        wanted = set(rows) or of_tables
+        of_wanted = {run_id for run_id in built if built[run_id] & wanted}
+        kept = {r for r in of_wanted if not r.startswith(("tables/", "pictures/"))}
+        kept |= set(pages) or {r for r in of_wanted if r.startswith("tables/")}
+        kept = self._with_upstream(kept)
+        return [run_id for run_id in self.runs if run_id in kept | self._data_of(kept)]
+
+    def _check_rows(self, rows, tables, of_tables, built):
         for row in rows:
             if not any(row in names for names in built.values()):
                 near = sorted({name for names in built.values() for name in names})
                 raise ValueError(f"No run of the profile {self.name} is of the network '{row}': choose of {near}.")
             if tables and row not in of_tables:
                 raise ValueError(f"'{row}' is no row of Table {' or '.join(map(str, tables))}.")
-        wanted = set(rows) or of_tables
-        kept = set(pages) or {run_id for run_id in built if run_id.startswith("tables/") and built[run_id] & wanted}
-        kept |= {
-            run_id for run_id in built if not run_id.startswith(("tables/", "pictures/")) and built[run_id] & wanted
-        }
+
+    def _with_upstream(self, run_ids):
+        """These runs and all that they need."""
+        kept = set(run_ids)
         for run_id in reversed(self.runs):
             if run_id in kept:
                 kept.update(self.runs[run_id].upstream(self.runs))
-        used = {self.runs[run_id].parameters.get("dataset") for run_id in kept} - {None}
-        kept |= {r for r in self.runs if r.startswith("data/") and self.runs[r].parameters.get("dataset") in used}
-        return [run_id for run_id in self.runs if run_id in kept]
+        return kept
+
+    def _data_of(self, run_ids):
+        """The runs that show the data sets of these."""
+        used = {self.runs[run_id].parameters.get("dataset") for run_id in run_ids} - {None}
+        return {r for r in self.runs if r.startswith("data/") and self.runs[r].parameters.get("dataset") in used}
 
 
 def load(name_or_path) -> Profile:
