@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mosaicbook.beyond import search, search_page
+from mosaicbook.beyond import search, search_page, search_space
 from mosaiclib.models import catalogue
 from mosaiclib.models.spec import ModelSpec
 
@@ -87,7 +87,7 @@ def test_what_breaks_the_constraint_is_not_trained_and_the_front_is_of_all_pairs
     assert ModelSpec.from_json(found["best"]["default"]["spec"]).head == KNOWN[0].head
     same_cost = found["best"].get("same-cost")
     assert same_cost is None or same_cost["madds_b"] <= rows[0]["madds_b"] or same_cost["design"] in found["front"]
-    assert found["importance"]["mIoU"].keys() == search.knobs_of(KNOWN[0].head).keys()
+    assert found["importance"]["mIoU"].keys() == search_space.knobs_of(KNOWN[0].head).keys()
     assert found["importance"]["MAdds"]["d"] > found["importance"]["MAdds"]["shared_levels"]
 
 
@@ -95,11 +95,11 @@ def test_what_breaks_the_constraint_is_not_trained_and_the_front_is_of_all_pairs
                                   "mnmh480-mosaic-nogc", "mnmh480-mosaic-bins1.4.8.16"])  # fmt: skip
 def test_the_papers_heads_are_designs_of_the_search(name):
     head = catalogue.get(name).head
-    knobs = search.knobs_of(head)
+    knobs = search_space.knobs_of(head)
     trial = SimpleNamespace(
         number=5, suggest_int=lambda n, *_, **__: knobs[n], suggest_categorical=lambda n, _: knobs[n]
     )
-    assert search.suggest(trial, KNOWN[0]).head == head
+    assert search_space.suggest(trial, KNOWN[0]).head == head
 
 
 def test_a_design_is_called_better_only_where_its_interval_says_so():
