@@ -3,14 +3,18 @@
 import base64
 import html
 import re
+import shutil
 import subprocess
 import sys
 
+import accessibility
 import numpy as np
 import pytest
 from accessibility import chromium
 from PIL import Image
+from test_reporting import plan, write_run
 
+from mosaicbook import site
 from mosaicbook.runs.provenance import ROOT
 from mosaicbook.site import app_folder, try_page
 from mosaiclib import inference
@@ -33,7 +37,7 @@ def folder(tmp_path_factory):
 def test_the_python_lines_of_the_page_find_what_the_network_finds(folder):
     out, image = folder
     page = (out / "index.html").read_text()
-    (lines,) = (text for text in re.findall(r"<pre>(.*?)</pre>", page, re.DOTALL) if "interpreter.invoke" in text)
+    (lines,) = (text for text in re.findall(r"<pre[^>]*>(.*?)</pre>", page, re.DOTALL) if "interpreter.invoke" in text)
     Image.fromarray(image).save(out / "photo.png")
     code = html.unescape(lines).replace("photo.jpg", "photo.png")
     printed = subprocess.run([sys.executable, "-c", code], cwd=out, capture_output=True, text=True, check=True).stdout
@@ -99,3 +103,31 @@ def test_the_page_segments_offline_as_litert_does(folder):
     assert all(name.startswith("blob:") for name in requests), requests
     found = np.frombuffer(base64.b64decode(answer), np.uint8).reshape(SIZE)
     assert (found == expected).mean() > 0.999
+
+
+def test_a_report_offers_its_int8_file_to_try_and_a_published_one_does_not(folder, tmp_path, monkeypatch):
+    root = tmp_path / "quick"
+    file = next(folder[0].glob("*classes_int8.tflite"))
+    run = write_run(
+        root, "export/a", result={"model": "m", "files": [{"precision": "int8", "file": f"files/{file.name}"}]}
+    )
+    (run / "files").mkdir()
+    shutil.copy(file, run / "files")
+    monkeypatch.setattr(try_page, "PACKAGES", tmp_path / "none")
+    index = site.build_site(root, "Quick look", plan("export/a"))
+    assert 'href="try.html"' in index.read_text()
+    assert "LiteRT.js is not here: `make litert-js` gets it with npm." in (root / "try.html").read_text()
+    published = site.build_site(root, "Quick look", plan("export/a"), publish=tmp_path / "published")
+    assert "try.html" not in published.read_text()
+    assert not (tmp_path / "published" / "try.html").exists()
+    shutil.rmtree(run / "files")
+    assert "try.html" not in site.build_site(root, "Quick look", plan("export/a")).read_text()
+    assert not (root / "try.html").exists()
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(accessibility.missing() is not None, reason=f"axe-core did not run: {accessibility.missing()}")
+def test_axe_finds_nothing_serious_in_the_pages_of_the_folder(folder):
+    with chromium() as driver:
+        for name in ("index.html", "try.html"):
+            assert not accessibility.violations(driver, folder[0] / name), name

@@ -11,12 +11,13 @@ from markupsafe import Markup
 from mosaicbook.runs.masking import without_secrets
 from mosaicbook.runs.records import Planned, read_runs
 from mosaicbook.show.paper_table import paper_table
-from mosaicbook.site import front, navigation, page_size, redact, run_page, sections, story
+from mosaicbook.site import front, navigation, page_size, redact, run_page, sections, story, try_page
 from mosaicbook.site.publish import LIMIT_MB, publishable
 from mosaiclib.files import replacing
 
 __all__ = ["Planned", "build_site"]
 _OURS = '<meta name="generator" content="mosaiclib">'
+TRY = "try.html"
 _SHOWN = {"train": "curves", "evaluate": "per_class", "export": "exports", "latency": "timings"}
 
 
@@ -37,6 +38,8 @@ def build_site(profile_folder, title, planned, publish=None, description="") -> 
     content["figures"] = story.by_number(paged, "figures")
     ways = navigation.ways(title, paged, content["tables"], content["figures"])
     attached = {}
+    trial = None if publish else try_page.of_report(paged)
+    content["trial"] = TRY if trial else None
     files = front.pages(runs, content, title, description, ways, attached)
     turns = navigation.neighbours(paged)
     for run in paged:
@@ -52,6 +55,7 @@ def build_site(profile_folder, title, planned, publish=None, description="") -> 
         files = {n: publishable(text, files) if n.endswith(".html") else text for n, text in files.items()}
         files = {n: redact.without_outside_paths(c) if isinstance(c, str) else c for n, c in files.items()}
         _check_size(files)
+    files |= {TRY: trial} if trial else {}
     _write(files, target, published=bool(publish))
     return target / "index.html"
 

@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 
 from mosaicbook.runs.provenance import ROOT
+from mosaicbook.site import redact
 from mosaiclib.files import replacing
 from mosaiclib.tflite.graph import TFLiteGraph
 from mosaiclib.tflite.metadata import read_metadata
@@ -28,6 +29,7 @@ HASHES = {
     "core/wasm/litert_wasm_internal.wasm": "7280cf4471774867e385e6c3cd53e2b45e2975b80fea338fff4ef359b0865614",
 }
 MOST_MB = 9.0
+_OURS = '<meta name="generator" content="mosaiclib">'  # a report takes its old pages away by it
 
 
 def write(file, out, title=""):
@@ -36,21 +38,54 @@ def write(file, out, title=""):
     Raises ValueError for another kind of file, where LiteRT.js is not there or not the one that was checked, and for a
     page that would be larger than 9 MB.
     """
-    page = _page(Path(file), title)
-    size = len(page) / 1e6
-    if size > MOST_MB:
-        raise ValueError(f"{file}: its page would have {size:.1f} MB, more than {MOST_MB:g}: export a smaller network.")
+    content = page(file, title)
     with replacing(Path(out)) as partial:
-        partial.write_bytes(page)
-    return round(size, 2)
+        partial.write_bytes(content)
+    return round(len(content) / 1e6, 2)
 
 
 def write_hole(out, reason):
     """Writes a page that says why there is none to try and what to do."""
-    head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Nothing to try</title>'
-    text = f'{head}<body style="font: 1rem/1.5 system-ui; margin: 3rem"><p>{escape(reason)}</p></body></html>'
     with replacing(Path(out)) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(hole(reason))
+
+
+def hole(reason) -> bytes:
+    """A page that says why there is none to try and what to do."""
+    head = f'<!doctype html><html lang="en"><head><meta charset="utf-8">{_OURS}<title>Nothing to try</title>'
+    small = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    style = "color-scheme: light dark; font: 1rem/1.5 system-ui; margin: 2rem; overflow-wrap: anywhere"
+    body = f"<main><h1>Nothing to try</h1><p>{escape(reason)}</p></main>"
+    return f'{head}{small}</head><body style="{style}">{body}</body></html>'.encode()
+
+
+def of_report(runs) -> bytes | None:
+    """The page of the first finished export with an int8 file of class ids, photographs before synthetic images.
+
+    A hole where it cannot be made; None where no run exported such a file.
+    """
+    exports = [run for run in runs if run.done and run.stage == "export"]
+    for run in sorted(exports, key=lambda run: run.result.synthetic):
+        for exported in run.result.files:
+            file = run.folder / "files" / Path(exported.file).name
+            if exported.precision == "int8" and file.is_file():
+                try:
+                    if (read_metadata(file) or {}).get("output") != "classes":
+                        continue
+                    note = ", trained on synthetic images" if run.result.synthetic else ""
+                    return page(file, f"{run.result.model}{note}")
+                except (ValueError, OSError) as error:
+                    return hole(redact.neutral(str(error), redact.secrets_of(run.record)))
+    return None
+
+
+def page(file, title="") -> bytes:
+    """The page of an int8 .tflite that gives class ids. Raises ValueError as `write` does."""
+    content = _page(Path(file), title)
+    size = len(content) / 1e6
+    if size > MOST_MB:
+        raise ValueError(f"{file}: its page would have {size:.1f} MB, more than {MOST_MB:g}: export a smaller network.")
+    return content
 
 
 def _page(file, title):
@@ -71,6 +106,8 @@ def _page(file, title):
         "MODEL": _packed(file.read_bytes()),
         "WASM": _packed(parts["core/wasm/litert_wasm_internal.wasm"]),
         "GLUE": _packed(parts["core/wasm/litert_wasm_internal.js"]),
+        "OURS": _OURS,
+        "LICENCE": escape((ROOT / "LICENSE").read_text(encoding="utf-8").strip("\n")),
         "LITERT": _as_one_module(parts),
     }
     template = TEMPLATE.read_text(encoding="utf-8")
