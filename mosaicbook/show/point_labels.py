@@ -27,7 +27,7 @@ def write(axes, names, fontsize=11.5, sparing=False, bars=()):
     written = []
     for x, y, name, bold in names:
         best = None
-        for right, up, ha, va in SIDES + FURTHER:
+        for right, up, ha, va in SIDES if sparing else SIDES + FURTHER:  # where names go, no lines cross others
             if best and best[0] <= TOUCHING:
                 break
             line = {"arrowstyle": "-", "color": "0.5", "linewidth": 0.7} if abs(right) + abs(up) > 16 else None
