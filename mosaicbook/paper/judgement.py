@@ -157,12 +157,15 @@ def _of_unit(unit):
         return f"On {unit.place}: {fewest} seed{'s' if fewest != 1 else ''} a network, and 3 are needed."
     held = sum(c.verdict == YES for c in compared)
     against = sum(c.verdict == NO for c in compared)
-    sentence = f"On {unit.place}, {unit.verdict}:"
+    sentence, pairs = f"On {unit.place}, {unit.verdict}:", len(unit.claim.pairs)
     if len(compared) == 1:
-        return f"{sentence} {_points(compared[0])}."
+        alone = (
+            "" if pairs == 1 else f"; {pairs - 1} of {pairs} comparisons {'was' if pairs == 2 else 'were'} not tested"
+        )
+        return f"{sentence} {_points(compared[0])}{alone}."
     sentence += f" of {len(compared)} comparisons {held} yes, {against} no, {len(compared) - held - against} undecided"
-    if unit.tested < len(unit.claim.pairs):
-        sentence += f"; {len(unit.claim.pairs) - unit.tested} of {len(unit.claim.pairs)} were not tested"
+    if unit.tested < pairs:
+        sentence += f"; {pairs - unit.tested} of {pairs} were not tested"
     pick = max if unit.claim.relation == "apart" else min
     extreme = pick(compared, key=lambda c: abs(c.difference.estimate) if pick is max else c.difference.estimate)
     return f"{sentence}; {'the largest' if pick is max else 'the least'}: {_points(extreme)}."

@@ -69,5 +69,5 @@ def plot(findings, title):
     axes.plot([], [], "D", color=PAPER, label="the paper's, printed without seeds")
     for place, colour in zip(places, COLOURS * len(places), strict=False):
         axes.errorbar([], [], xerr=[], fmt="o", color=colour, capsize=3, label=f"ours, {place}, 95 %")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.9 / figure.get_figheight()), frameon=False)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", frameon=False)
     return figure
