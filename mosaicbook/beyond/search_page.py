@@ -5,7 +5,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 from mosaicbook.runs import evaluations
-from mosaicbook.show import figures, plots
+from mosaicbook.show import figures, plots, point_labels
 from mosaiclib.evaluation import intervals, verdict
 
 figures.style()
@@ -16,22 +16,23 @@ ROLES = {"default": "the paper's default", "accurate": "most accurate of the fro
 
 
 def front_plot(rows, front, known):
-    """mIoU against MAdds of every design. rows: `search.as_row`s. front, known: design numbers."""
+    """mIoU against MAdds of every design. rows: `search.as_row`s. front: design numbers, cheapest first; known: too."""
     figure, axes = plt.subplots(figsize=(7.2, 4.6))
+    by_number = {row["design"]: row for row in rows}
 
     def mark(chosen, marker, colour, label, **style):
-        points = [(row["madds_b"], 100 * row["miou"]) for row in rows if row["design"] in chosen]
+        points = [(by_number[number]["madds_b"], 100 * by_number[number]["miou"]) for number in chosen]
         axes.plot(*zip(*points, strict=True), marker, color=colour, label=label, **style)
 
-    mark([row["design"] for row in rows], "o", "0.6", "design", markersize=5, markerfacecolor="none")
+    mark(by_number, "o", "0.6", "design", markersize=5, markerfacecolor="none")
     mark(front, "o-", plots.PLAIN, "not beaten in both", drawstyle="steps-post", linewidth=1.4, markersize=6)
     mark(known, "D", plots.MOSAIC, "of the paper's tables", markersize=7)
-    for row in rows:
-        if row["design"] in known:
-            axes.annotate(row["known"], (row["madds_b"], 100 * row["miou"]), textcoords="offset points",
-                          xytext=(8, -3), fontsize=9, color=plots.MOSAIC)  # fmt: skip
     axes.set(xlabel="multiply-adds of the whole network, billions", ylabel="mIoU on the held-out sequence, %")
+    axes.margins(0.08)
     axes.legend(loc="lower right")
+    figure.draw_without_rendering()
+    named = [(row["madds_b"], 100 * row["miou"], row["known"], False) for row in map(by_number.get, known)]
+    point_labels.write(axes, named, fontsize=9)
     return figure
 
 
