@@ -32,7 +32,8 @@ def front_plot(rows, front, known):
     axes.legend(loc="lower right")
     figure.draw_without_rendering()
     named = [(row["madds_b"], 100 * row["miou"], row["known"], False) for row in map(by_number.get, known)]
-    point_labels.write(axes, named, fontsize=9)
+    places = [(by_number[number]["madds_b"], 100 * by_number[number]["miou"]) for number in front]
+    point_labels.write(axes, named, fontsize=9, bars=[(place, place) for place in places])
     return figure
 
 
