@@ -108,20 +108,33 @@ def wait(driver, condition, patience_s=60, what=""):
         raise AssertionError(f"Waited {patience_s} s in vain for {what or condition}.") from None
 
 
-_READY = """
-const lab = window.jupyterapp, panel = lab && lab.shell.currentWidget;
+_NOTEBOOK = """
+const NOTEBOOK = () => [...window.jupyterapp.shell.widgets("main")].find(widget => widget.sessionContext);
+"""
+_READY = (
+    _NOTEBOOK
+    + """
+const lab = window.jupyterapp, panel = lab && NOTEBOOK();
+if (panel && lab.shell.currentWidget !== panel) lab.shell.activateById(panel.id);  // a window without a focus has none
 return Boolean(panel && panel.sessionContext && panel.sessionContext.session && panel.sessionContext.session.kernel);
 """
-_FAILED = """
-const cells = [...window.jupyterapp.shell.currentWidget.content.model.cells].filter(cell => cell.type == "code");
+)
+_FAILED = (
+    _NOTEBOOK
+    + """
+const cells = [...NOTEBOOK().content.model.cells].filter(cell => cell.type == "code");
 const outputs = cells.flatMap(cell => cell.sharedModel.outputs);
 return outputs.filter(output => output.output_type == "error").map(output => output.evalue);
 """
-_IDLE = """
-const panel = window.jupyterapp.shell.currentWidget;
+)
+_IDLE = (
+    _NOTEBOOK
+    + """
+const panel = NOTEBOOK();
 const code = [...panel.content.model.cells].filter(cell => cell.type == "code");
 return code.every(cell => cell.executionCount > 0) && panel.sessionContext.session.kernel.status == "idle";
 """
+)
 
 
 def run_all_cells(driver, patience_s=240):
@@ -237,14 +250,14 @@ class Explorer:
         """Runs a line of code in the notebook's kernel and returns what it printed."""
         script = """
         const done = arguments[arguments.length - 1];
-        const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+        const kernel = NOTEBOOK().sessionContext.session.kernel;
         const future = kernel.requestExecute({code: arguments[0], store_history: false});
         let text = '';
         future.onIOPub = (message) => { if (message.header.msg_type == 'stream') text += message.content.text; };
         future.done.then(() => done(text));
         """
         self.driver.set_script_timeout(60)
-        return self.driver.execute_async_script(script, source)
+        return self.driver.execute_async_script(_NOTEBOOK + script, source)
 
     def elements(self):
         """How many elements the page has."""

@@ -79,7 +79,7 @@ def test_an_impossible_design_says_why_and_keeps_the_last_one(explorer):
     before = madds_b(explorer)
     toggle = next(button for button in explorer.all(".mosaic-bins button", BEND) if button.text == "32")
     explorer.click(toggle)
-    height = explorer.all("input[type=number]", BEND)[1]
+    height = explorer.all("input[type=number]", BEND)[0]
     explorer.enter(height, 128)
     explorer.until(lambda: explorer.all(".mosaic-problem", BEND), "the sentence")
     (problem,) = explorer.all(".mosaic-problem", BEND)
