@@ -98,8 +98,8 @@ def asset(name) -> str:
 
 
 def problem(error) -> str:
-    """What is wrong, as HTML for beside a knob. Of an error that is no sentence of ours its kind is told, too."""
+    """What is wrong, as HTML for beside a knob: a sentence or an error, whose kind is told if it is none of ours."""
     text = " ".join(str(error).split())[:600]
-    if not isinstance(error, (ValueError, OSError)):
+    if not isinstance(error, (str, ValueError, OSError)):
         text = f"This could not be done ({type(error).__name__}: {text})."
     return f'<span class="mosaic-problem" role="alert">{escape(text)}</span>'
