@@ -1,5 +1,6 @@
 """Files and folders that are there whole or not at all, and what the operating system says as a sentence."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -13,6 +14,12 @@ def from_environment(name) -> Path | None:
     """The folder that an environment variable names, by its whole path; None where it is not set."""
     value = os.environ.get(name)
     return Path(value).expanduser().absolute() if value else None
+
+
+def sha256(path) -> str:
+    """The sha256 of a file's content, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 _WRITES = ContextVar("writes", default=True)

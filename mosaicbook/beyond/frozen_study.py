@@ -130,10 +130,8 @@ def train_and_evaluate(trainer, held, about, seed, rate, run, boundary_ratios, t
 
 def _evaluated(trainer, held, about, sha, boundary_ratios):
     classes = len(about.data.classes)
-    shapes = {stride: held.shapes[stride] for stride in trainer.strides}
-    model = trainer.at(shapes)
     matrices, edges = [], [boundary.BoundaryCounts(classes, float(ratio)) for ratio in boundary_ratios.split()]
-    for label, found in frozen.class_maps(model, held, trainer.strides):
+    for label, found in trainer.class_maps(held):
         matrix = evaluation.ConfusionMatrix(classes)
         matrix.update(label, found)
         matrices.append(matrix)

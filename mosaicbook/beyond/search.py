@@ -20,7 +20,7 @@ from optuna.trial import TrialState
 from mosaicbook.beyond import frozen_study
 from mosaicbook.beyond.search_space import describe, knobs_of, suggest
 from mosaiclib import evaluation, models
-from mosaiclib.models.counting import cost_of
+from mosaiclib.evaluation.front import unbeaten
 from mosaiclib.models.spec import ModelSpec
 from mosaiclib.training import frozen
 
@@ -51,15 +51,14 @@ class Task:
 
     def cost(self, spec):
         """The cost of the whole network of a spec."""
-        return cost_of(models.build(spec, input_size=self.input_size, classes=self.classes))
+        return models.cost(spec, self.input_size, self.classes)
 
     def miou(self, spec) -> float:
         """mIoU, 0..1, on the held-out images after a training of the head alone."""
         trainer = frozen.HeadTrainer(spec, self.stored, self.classes, self.recipe)
         trainer.train(self.recipe.seed)
-        shapes = {stride: self.held.shapes[stride] for stride in trainer.strides}
         matrix = evaluation.ConfusionMatrix(self.classes)
-        for label, predicted in frozen.class_maps(trainer.at(shapes), self.held, trainer.strides):
+        for label, predicted in trainer.class_maps(self.held):
             matrix.update(label, predicted)
         return evaluation.score(matrix, self.rule).miou
 
@@ -154,12 +153,7 @@ def scored(study) -> list:
 
 def front(trials) -> list:
     """Those that no other beats in both mIoU and cost, cheapest first."""
-    best, kept = float("-inf"), []
-    for trial in sorted(trials, key=lambda trial: (trial.values[1], -trial.values[0])):
-        if trial.values[0] > best:
-            best = trial.values[0]
-            kept.append(trial)
-    return kept
+    return unbeaten(trials, lambda trial: trial.values[1], lambda trial: trial.values[0])
 
 
 def best(trials, default) -> dict:

@@ -1,6 +1,5 @@
 """The verb that scores a network: `mosaic evaluate`."""
 
-import hashlib
 import json
 import sys
 from dataclasses import asdict
@@ -35,7 +34,7 @@ def evaluate(
     from tqdm import tqdm
 
     from mosaicbook.runs import ledger
-    from mosaiclib import evaluation, inference, models
+    from mosaiclib import evaluation, files, inference, models
     from mosaiclib.data import datasets, fetch, image_size
     from mosaiclib.evaluation import image_counts, intervals
     from mosaiclib.inference import KerasSegmenter
@@ -56,10 +55,10 @@ def evaluate(
     else:
         file = fetch.located(tflite)
         classes_of = inference.open_network(file)
-        network, sha256 = file.stem, hashlib.sha256(file.read_bytes()).hexdigest()
+        network, sha256 = file.stem, files.sha256(file)
     samples = samples[:limit]
     bar = tqdm(samples, disable=as_json or None)  # None: none where it is no terminal
-    matrices = list(evaluation.by_image(classes_of, data, bar))
+    matrices = [alone for (alone,) in evaluation.by_image(data, bar, classes_of)]
     names = [sample.image_path.name for sample in samples]
     kept = image_counts.ImageCounts.of(matrices, names, data.videos(samples), rule or data.rule, sha256)
     path = counts or _counts_path(network, data.name, split, sha256, input_scale, limit)

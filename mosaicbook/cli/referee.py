@@ -30,7 +30,8 @@ def referee(
     """
     from tqdm import tqdm
 
-    from mosaiclib import evaluation, inference, models
+    from mosaicbook.runs import ledger
+    from mosaiclib import evaluation, files, inference, models
     from mosaiclib.data import datasets, fetch
     from mosaiclib.evaluation import class_names, image_counts, intervals
 
@@ -44,22 +45,17 @@ def referee(
         except ValueError as error:
             raise ValueError(f"{path} cannot be judged on {data.title}: {error}.") from None
         opened.append((path, network))
-    matrices = [[] for _ in opened]
     bar = tqdm(samples, disable=as_json or None)
     judged = [partial(_mapped, network, to_dataset) for (_, network), to_dataset in zip(opened, maps, strict=True)]
-    for label, *found in evaluation.predictions(data, bar, *judged):
-        for matrix_list, prediction in zip(matrices, found, strict=True):
-            matrix = evaluation.ConfusionMatrix(len(data.classes))
-            matrix.update(label, prediction)
-            matrix_list.append(matrix)
+    matrices = zip(*evaluation.by_image(data, bar, *judged), strict=True)
     names, videos = [sample.image_path.name for sample in samples], data.videos(samples)
     milliseconds = _timed([path for path, _ in opened if path.suffix == ".tflite"]) if timed else {}
     rows = []
     for (path, network), to_dataset, each in zip(opened, maps, matrices, strict=True):
         counts = image_counts.ImageCounts.of(each, names, videos, data.rule)
         interval = intervals.of_score(counts)
-        sha = models.sha256(path) if path.is_dir() else _sha256(path)
-        _enter(data, split, network.name, sha, len(samples), counts.miou())
+        sha = models.sha256(path) if path.is_dir() else files.sha256(path)
+        ledger.note(data, split, network.name, sha, None, len(samples), counts.miou(), "mosaic referee")
         rows.append(
             {
                 "network": network.name, "file": str(path), "sha256": sha, "input_size": list(network.input_size),
@@ -79,18 +75,6 @@ def referee(
 
 def _mapped(network, to_dataset, image):
     return to_dataset(network(image))
-
-
-def _enter(data, split, name, sha, images, miou):
-    from mosaicbook.runs import ledger
-
-    ledger.note(data, split, name, sha, None, images, miou, "mosaic referee")
-
-
-def _sha256(path):
-    import hashlib
-
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _megabytes(path):

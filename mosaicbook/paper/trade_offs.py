@@ -1,9 +1,11 @@
 """The points of the paper's Figure 1, mIoU against latency, and ours."""
 
+from operator import itemgetter
 from pathlib import PurePath
 
 from mosaicbook import paper, runs
 from mosaicbook.paper import latency_columns, results_table
+from mosaiclib.evaluation.front import unbeaten
 from mosaiclib.models import catalogue
 from mosaiclib.models.spec import MosaicHead
 
@@ -66,13 +68,7 @@ def _own(label, miou, mean_ms, run_id, latency_run):
 
 def front(found) -> list[str]:
     """Of the points of one platform, fastest first, the names of those that none beats in both mIoU and latency."""
-    ranked = sorted(found, key=lambda point: (point["latency_ms"], -point["miou_percent"]))
-    best, names = float("-inf"), []
-    for point in ranked:
-        if point["miou_percent"] > best:
-            best = point["miou_percent"]
-            names.append(point["label"])
-    return names
+    return [point["label"] for point in unbeaten(found, itemgetter("latency_ms"), itemgetter("miou_percent"))]
 
 
 def findings(by_table) -> list:

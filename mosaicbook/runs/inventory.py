@@ -4,10 +4,10 @@ Asked often, so a file of the size and time that run.json gives is taken for the
 read and hashed. What only shows the run, its notebook and log, may be opened and saved.
 """
 
-import hashlib
 from pathlib import PurePosixPath
 
 from mosaicbook.runs.run import read_json
+from mosaiclib.files import sha256
 
 _SHOWN = ("notebook.ipynb", "kernel.log", "run.json")
 
@@ -42,7 +42,7 @@ def _fault(folder, name, entry):
         return f"{name} is missing."
     stat = path.stat()
     if stat.st_size == entry.get("bytes") and (
-        stat.st_mtime_ns == entry.get("mtime_ns") or _sha256(path) == entry.get("sha256")
+        stat.st_mtime_ns == entry.get("mtime_ns") or sha256(path) == entry.get("sha256")
     ):
         return ""
     return f"{name} is not the file that the run wrote."
@@ -50,9 +50,4 @@ def _fault(folder, name, entry):
 
 def _entry(path):
     stat = path.stat()
-    return {"sha256": _sha256(path), "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
-
-
-def _sha256(path):
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return {"sha256": sha256(path), "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}

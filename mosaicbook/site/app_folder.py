@@ -9,12 +9,9 @@ from mosaiclib import models
 from mosaiclib.export import OUTPUTS, export
 from mosaiclib.files import replacing_folder
 
-# What is written: (output, precision). MediaPipe takes confidences; LiteRT's own interpreter is fastest with class ids.
-TARGETS = {
-    "android": (("confidences", "int8"), ("confidences", "float16"), ("classes", "int8")),
-    "ios": (("confidences", "int8"), ("confidences", "float16"), ("classes", "int8")),
-    "web": (("confidences", "int8"), ("classes", "int8")),
-}
+# What is written: {output: precisions}. MediaPipe takes confidences; LiteRT's interpreter is fastest with class ids.
+_PHONE = {"confidences": ("int8", "float16"), "classes": ("int8",)}
+TARGETS = {"android": _PHONE, "ios": _PHONE, "web": {"confidences": ("int8",), "classes": ("int8",)}}
 PAGE = Path(__file__).parent / "template" / "app.html"
 LABELS, INDEX, TRY = "labels.txt", "index.html", "try.html"
 
@@ -31,13 +28,14 @@ def write(weights, out, target, input_size, calibration, timed=None) -> list[Pat
     card = models.load_card(weights)
     with replacing_folder(out) as folder:
         folder = Path(folder)
-        files = [
-            export(weights, input_size, folder, [precision], output, calibration)[0]
-            for output, precision in TARGETS[target]
-        ]
+        files = {
+            (output, file.precision): file
+            for output, precisions in TARGETS[target].items()
+            for file in export(weights, input_size, folder, precisions, output, calibration)
+        }
         (folder / LABELS).write_text("".join(f"{name}\n" for name in card.classes), encoding="utf-8")
-        milliseconds = timed([file.path for file in files]) if timed else {}
-        tried = _try(files, folder / TRY, card.spec.name) if target == "web" else ""
+        milliseconds = timed([file.path for file in files.values()]) if timed else {}
+        tried = _try(files["classes", "int8"], folder / TRY, card.spec.name) if target == "web" else ""
         page = _page(card, target, input_size, files, milliseconds, tried)
         (folder / INDEX).write_text(page, encoding="utf-8")
     return sorted(Path(out).iterdir())
@@ -54,8 +52,7 @@ def _check_own(out):
         raise ValueError(f"{out} holds something else ({others[0].name}) and would be replaced: name a new folder.")
 
 
-def _try(files, out, title):
-    file = next(file for file in files if file.path.name.endswith("classes_int8.tflite"))
+def _try(file, out, title):
     try:
         try_page.write(file.path, out, title)
     except ValueError as error:
@@ -66,18 +63,16 @@ def _try(files, out, title):
 
 def _page(card, target, input_size, files, milliseconds, tried):
     rows = []
-    for (output, precision), file in zip(TARGETS[target], files, strict=True):
+    for (output, precision), file in files.items():
         ms = milliseconds.get(str(file.path))
         shown = "not measured" if ms is None else f"{ms:.0f} ms"
         cells = (escape(file.path.name), precision, f"{file.size_mb:.2f} MB", shown, escape(OUTPUTS[output]))
         rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    named = {f"{output}_{precision}": file.path.name for (output, precision), file in
-             zip(TARGETS[target], files, strict=True)}  # fmt: skip
+    mediapipe, litert = (files[kind, "int8"].path.name for kind in ("confidences", "classes"))
     values = {
         "network": escape(card.spec.name), "target": {"android": "Android", "ios": "iOS", "web": "the web"}[target],
         "size": "x".join(map(str, input_size)), "height": input_size[0], "width": input_size[1],
         "classes": escape(", ".join(card.classes)), "count": len(card.classes), "rows": "\n".join(rows), "try": tried,
-        "mediapipe": named["confidences_int8"], "stem": named["confidences_int8"].removesuffix(".tflite"),
-        "litert": named["classes_int8"],
+        "mediapipe": mediapipe, "stem": mediapipe.removesuffix(".tflite"), "litert": litert,
     }  # fmt: skip
     return Template(PAGE.read_text(encoding="utf-8")).substitute(values)

@@ -16,7 +16,7 @@ from mosaicbook.runs.provenance import ROOT
 from mosaicbook.site import redact
 from mosaiclib.files import replacing
 from mosaiclib.tflite.graph import TFLiteGraph
-from mosaiclib.tflite.metadata import read_metadata
+from mosaiclib.tflite.metadata import metadata_of, read_metadata
 
 TEMPLATE = Path(__file__).parent / "template" / "try.html"
 PACKAGES = ROOT / ".ci" / "litert-js" / "node_modules" / "@litertjs"
@@ -89,10 +89,10 @@ def page(file, title="") -> bytes:
 
 
 def _page(file, title):
-    about = read_metadata(file)
+    graph = TFLiteGraph(file)
+    about = metadata_of(graph)
     if not about or about.get("output") != "classes" or about.get("precision") != "int8":
         raise ValueError(f"{file} is no int8 file of `mosaic export --output classes`, which the page to try needs.")
-    graph = TFLiteGraph(file)
     height, width = about["input_size"]
     parts = _litert_js()
     network = {

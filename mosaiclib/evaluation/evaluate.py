@@ -18,16 +18,17 @@ def evaluate(classes_of, dataset, split, limit=None, progress=None) -> Confusion
     """
     matrix = ConfusionMatrix(len(dataset.classes))
     samples = dataset.split(split)[:limit]
-    for alone in by_image(classes_of, dataset, progress(samples) if progress else samples):
+    for (alone,) in by_image(dataset, progress(samples) if progress else samples, classes_of):
         matrix.add(alone)
     return matrix
 
 
-def by_image(classes_of, dataset, samples):
-    """Yields the ConfusionMatrix of each sample alone; a network is as in `evaluate`."""
-    for label, found in predictions(dataset, samples, classes_of):
-        alone = ConfusionMatrix(len(dataset.classes))
-        alone.update(label, found)
+def by_image(dataset, samples, *networks):
+    """Yields the ConfusionMatrix of each network for each sample alone; a network is as in `evaluate`."""
+    for label, *maps in predictions(dataset, samples, *networks):
+        alone = [ConfusionMatrix(len(dataset.classes)) for _ in maps]
+        for matrix, found in zip(alone, maps, strict=True):
+            matrix.update(label, found)
         yield alone
 
 

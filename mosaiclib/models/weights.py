@@ -5,7 +5,6 @@ The HDF5 file holds one plain array per variable under the variable's own path
 head or other classes can take what fits. Nothing is unpickled and no code is loaded.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -66,8 +65,7 @@ def read_arrays(path):
 
 def sha256(folder) -> str:
     """The sha256 of the weights in a folder, in hexadecimal digits."""
-    with open(Path(folder) / WEIGHTS_FILE, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return files.sha256(Path(folder) / WEIGHTS_FILE)
 
 
 def save(model, folder, card):

@@ -53,7 +53,12 @@ def read_metadata(path) -> dict | None:
     None for a file that came from elsewhere. Raises ValueError for a damaged file, or a description in it
     that is not of this form: class names, and as many colours of three values.
     """
-    content = TFLiteGraph(path).metadata(METADATA)
+    return metadata_of(TFLiteGraph(path))
+
+
+def metadata_of(graph) -> dict | None:
+    """The same of a file that is read already: its `TFLiteGraph`."""
+    content, path = graph.metadata(METADATA), graph.path
     if content is None:
         return None
     try:

@@ -8,7 +8,7 @@ import numpy as np
 
 from mosaiclib.tflite import signature, standard_metadata
 from mosaiclib.tflite.graph import TFLiteGraph
-from mosaiclib.tflite.metadata import read_metadata
+from mosaiclib.tflite.metadata import metadata_of
 
 
 class TFLiteSegmenter:
@@ -34,7 +34,7 @@ class TFLiteSegmenter:
 
         path = self.path
         graph = TFLiteGraph(path)  # refuses damaged files, which the interpreter may not survive
-        self.about = read_metadata(path)
+        self.about = metadata_of(graph)
         self._foreign = None if self.about else standard_metadata.read(path, graph.metadata(standard_metadata.NAME))
         self._interpreter = Interpreter(model_content=path.read_bytes(), num_threads=threads)
         self._input = signature.image_input(path, self._interpreter.get_input_details())

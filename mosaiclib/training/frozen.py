@@ -102,6 +102,14 @@ class HeadTrainer:
         _copy(self.model, model)
         return model
 
+    def class_maps(self, held):
+        """Yields (label, class map), uint8 [H, W] and int [H, W], of every image whose taps are in `held`."""
+        model = self.at({stride: held.shapes[stride] for stride in self.strides})
+        for start in range(0, len(held), CHUNK):
+            taps = [held.taps[stride][start : start + CHUNK].astype(np.float32) for stride in self.strides]
+            for label, logits in zip(held.labels[start : start + CHUNK], model.predict_on_batch(taps), strict=True):
+                yield label, cv2.resize(logits, label.shape[::-1], interpolation=cv2.INTER_LINEAR).argmax(-1)
+
     @property
     def steps(self):
         return self.recipe.epochs * len(self.batches)
@@ -146,14 +154,6 @@ def used(spec) -> tuple[int, ...]:
     """The strides whose taps the head of a spec reads."""
     skips = {MosaicHead: lambda h: [merge.stride for merge in h.merges], LRASPPHead: lambda h: [h.skip_stride]}
     return tuple(sorted({16, *skips.get(type(spec.head), lambda h: [4])(spec.head)}))
-
-
-def class_maps(model, stored, strides):
-    """Yields (label, class map), uint8 [H, W] and int [H, W], of every stored image, by a head of their size."""
-    for start in range(0, len(stored), CHUNK):
-        taps = [stored.taps[stride][start : start + CHUNK].astype(np.float32) for stride in strides]
-        for label, logits in zip(stored.labels[start : start + CHUNK], model.predict_on_batch(taps), strict=True):
-            yield label, cv2.resize(logits, label.shape[::-1], interpolation=cv2.INTER_LINEAR).argmax(-1)
 
 
 def save_whole(model, weights, folder, card):

@@ -4,7 +4,6 @@ Prints one JSON object. A crash of a runtime ends this process and not its calle
 says goes to stderr.
 """
 
-import hashlib
 import importlib
 import json
 import re
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from mosaiclib.files import sha256
 from mosaiclib.tflite.graph import TFLiteGraph
 
 COMPILED = "compiled_model"
@@ -43,7 +43,7 @@ def inspect(file):
     if any(side < 1 for side in signature[1:]):
         raise ValueError(f"{file} takes an input of any size, {list(signature)}: convert it again with a fixed one.")
     return {
-        "sha256": hashlib.sha256(Path(file).read_bytes()).hexdigest(),
+        "sha256": sha256(file),
         "ops": len(graph.operations),
         "input_size": list(shape[1:3]) if len(shape) == 4 else None,
     }

@@ -4,13 +4,13 @@ Each benchmark run is a process on the phone. The configurations take turns, and
 each. What was pushed is removed at the end; what has been measured is kept if the phone goes away.
 """
 
-import hashlib
 import re
 import shlex
 import time
 from pathlib import Path
 from uuid import uuid4
 
+from mosaiclib.files import sha256
 from mosaiclib.latency import bench_log, host, verdicts
 from mosaiclib.latency.phone import tool_log
 from mosaiclib.latency.phone.adb import PhoneGone, find_phone
@@ -204,4 +204,4 @@ def _pushed(asked):
 def _sha256(path):
     if not Path(path).is_file():
         raise ValueError(f"There is no file {path}.")
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return sha256(path)
