@@ -8,8 +8,7 @@ SOURCE = config.get("profile", "quick")
 profile = profiles.load(SOURCE)
 SOURCE = profile.source
 ASKED = str(config.get("runs") or "").split() or list(profile.runs)
-PAGES = [run_id for run_id in ASKED if dependencies.is_page(run_id)]
-STAGES = [run_id for run_id in ASKED if run_id not in PAGES]
+ROUNDS = {name: [r for r in ASKED if dependencies.round_of(r) == name] for name in dependencies.ROUNDS}
 
 
 # Markers are named from here, since a brace in the path of the reports would be a wildcard to Snakemake.
@@ -27,7 +26,7 @@ def files(run_id):
 
 def drawn_from(run_id):
     """Pages are drawn from what there is: a failed run is a hole in them, not their end."""
-    planned = STAGES if str(config.get("planning")).lower() == "true" else []
+    planned = ASKED if str(config.get("planning")).lower() == "true" else []
     others = dependencies.drawn_from(profile, run_id)
     return [marker(o) for o in others if o in planned or runs.result_of(profile.name, o) is not None]
 
@@ -37,12 +36,16 @@ if workflow.is_main_process and not config.get("settled"):
 
 
 rule stages:
-    input: [marker(run_id) for run_id in STAGES]
+    input: [marker(run_id) for run_id in ROUNDS["stages"]]
     default_target: True
 
 
 rule pages:
-    input: [marker(run_id) for run_id in PAGES]
+    input: [marker(run_id) for run_id in ROUNDS["pages"]]
+
+
+rule summaries:
+    input: [marker(run_id) for run_id in ROUNDS["summaries"]]
 
 
 rule everything:

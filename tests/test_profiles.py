@@ -127,6 +127,14 @@ def test_what_prints_madds_depends_on_how_they_are_counted():
     assert not cost & {"train/minicity", "evaluate/minicity", "data/minicity"}
 
 
+@pytest.mark.parametrize("name", sorted(path.stem for path in profiles.FOLDER.glob("*.yaml")))
+def test_a_page_is_made_after_all_that_it_is_drawn_from(name):
+    plan, rounds = profiles.load(name), dependencies.ROUNDS
+    for run_id in plan.runs:
+        for other in dependencies.drawn_from(plan, run_id):
+            assert rounds.index(dependencies.round_of(other)) < rounds.index(dependencies.round_of(run_id)), run_id
+
+
 def test_looks_commands_and_other_data_sets_are_nobody_s_inputs():
     plan = profiles.load("camvid")
     for file in ("site/index.py", "site/template/style.css", "cli/runs.py", "batch/scheduler.py", "runs/run.py"):

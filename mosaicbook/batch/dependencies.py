@@ -238,9 +238,13 @@ def _timed_networks(plan, stage):
     return plan.all_parameters.get("networks", "") if stage == "latency" else ""
 
 
-def is_page(run_id) -> bool:
-    """Whether a run is drawn last, from what other runs have left."""
-    return run_id.split("/")[0] in DRAWN_FROM
+ROUNDS = ("stages", "pages", "summaries")
+
+
+def round_of(run_id) -> str:
+    """In which of `ROUNDS` a run is made: what computes, the pages drawn from that, the pages drawn from pages."""
+    sources = DRAWN_FROM.get(run_id.split("/")[0])
+    return "stages" if sources is None else "summaries" if set(sources) & set(DRAWN_FROM) else "pages"
 
 
 def drawn_from(profile, run_id) -> list[str]:

@@ -134,9 +134,10 @@ def _execute(profile, run_ids, todo, jobs, lock, log_path):
             shown.read(line)
             printed.append(f"{line}\n")
 
-        for target in ("stages", "pages"):
-            if target == "pages":  # which runs there are to draw them from may be others by now
-                markers.settle(profile, [r for r in run_ids if dependencies.is_page(r)], tell=lambda sentence: None)
+        for target in dependencies.ROUNDS:
+            if target != "stages":  # which runs there are to draw its pages from may be others by now
+                own = [run_id for run_id in run_ids if dependencies.round_of(run_id) == target]
+                markers.settle(profile, own, tell=lambda sentence: None)
             trouble = snakemake.run(profile, run_ids, target, cores, _trainings(jobs), lock, hear)
             if trouble and not shown.failed:
                 return trouble
