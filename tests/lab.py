@@ -15,7 +15,8 @@ from mosaicbook.runs.provenance import ROOT
 
 NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
 CHROMIUM = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-            "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage")  # fmt: skip
+            "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
+            "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")  # fmt: skip
 
 
 def missing():
@@ -198,6 +199,16 @@ class Explorer:
         """Types a value into the read-out of a slider."""
         path = f"//label[text()='{description}']/..//*[@contenteditable]"
         self.enter(self.driver.find_element("xpath", path), value)
+
+    def field(self, description, tag="input"):
+        """The field or dropdown with this label."""
+        return self.driver.find_element("xpath", f"//label[text()='{description}']/..//{tag}")
+
+    def choose(self, description, option):
+        """Chooses an option of the dropdown with this label."""
+        from selenium.webdriver.support.ui import Select
+
+        Select(self.field(description, "select")).select_by_visible_text(option)
 
     def point_at(self, element):
         """Puts the pointer on the middle of an element."""

@@ -1,6 +1,7 @@
 """The `mosaic` command as a user types it: what it prints, and one sentence and status 1 where it cannot."""
 
 import csv
+import io
 import json
 import subprocess
 import sys
@@ -8,7 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from mosaicbook import cli
 from mosaiclib import inference, models
 from mosaiclib.data import datasets, images
 from mosaiclib.evaluation import image_counts, intervals
@@ -121,3 +124,15 @@ def test_evaluate_prints_an_interval_keeps_counts_and_enters_the_ledger(mosaic, 
         assert mosaic("evaluate", "--dataset", "tiny", "--split", "val", "--tflite", file, *more)[0] == 0
     (line,) = csv.DictReader((tmp_path / "reports/test_ledger.csv").open())
     assert (line["network"], line["by"], line["images"]) == ("a", "mosaic evaluate", "6"), "val is no test split"
+
+
+@pytest.mark.parametrize("width", [34, 80, 500])
+def test_a_table_that_is_too_wide_cuts_neither_numbers_nor_names(width):
+    made = cli.table("network", "size", "MAdds, B", numbers=("size", "MAdds, B"))
+    made.add_row("mnmh480-mosaic-skip8c.4s.2s", "1024x2048", "1302.798")
+    printed = io.StringIO()
+    Console(file=printed, width=width).print(made)
+    shown = printed.getvalue()
+    assert "1024x2048" in shown and "1302.798" in shown and "\N{HORIZONTAL ELLIPSIS}" not in shown
+    assert "4s.2s" in shown  # the end of the name
+    assert max(map(len, shown.splitlines())) <= width

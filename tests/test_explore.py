@@ -132,7 +132,7 @@ def test_a_run_is_looked_up_with_its_classes_and_worst_pictures(runs_of_mine):
     shown = explorer.compare("quick")
     assert repr(shown) == "explore.compare('quick', run='evaluate/minicity')"
     cost = models.cost(catalogue.get(explored.NETWORK), explored.SIZE, 4).tflite_madds / 1e9
-    assert f"{cost:.3f}" in shown.table.html and shown.points.point_keys[-1] == "quick/evaluate/minicity"
+    assert f"{cost:.3f}" in shown.table.html and "quick/evaluate/minicity" in shown.points.point_keys
     assert "00001_image, mIoU 25 %" in shown.page.value and "outside" not in shown.page.value
     assert "&lt;x&gt;" in shown.page.value and "<x>" not in shown.page.value
     shown.table.picked = "quick/export/minicity"
@@ -140,6 +140,23 @@ def test_a_run_is_looked_up_with_its_classes_and_worst_pictures(runs_of_mine):
     with pytest.raises(ValueError, match="no run 'quick/train/other'"):
         explorer.compare("quick", run="train/other")
     assert "no runs here yet" in explorer.compare("nothing").table.html
+
+
+def test_two_runs_stand_side_by_side_with_the_interval_of_their_difference(runs_of_mine, mosaic):
+    shown = explorer.compare("quick", run="evaluate/minicity", other="evaluate/other")
+    _, printed, _ = mosaic("compare", "quick/evaluate/minicity", "quick/evaluate/other", "--json")
+    found = [100 * json.loads(printed)[name] for name in ("estimate", "lower", "upper")]
+    assert (
+        found[0] == pytest.approx(59.9359 - 52.0285, abs=1e-3) and found[1] < found[0] < found[2]
+    )  # by hand, from the sums
+    first, *ends = (f"{value:+.1f}".replace("-", "\N{MINUS SIGN}") for value in found)
+    assert f"<strong>{first}</strong> [{ends[0]}, {ends[1]}] points" in shown.page.value
+    assert "of these weights" in shown.page.value and "&lt;b&gt;sky" in shown.page.value
+    assert repr(shown) == "explore.compare('quick', run='evaluate/minicity', other='evaluate/other')"
+    shown.knobs["other"].value = ""
+    assert "minus" not in shown.page.value
+    with pytest.raises(ValueError, match="no evaluation 'train/minicity'"):
+        explorer.compare("quick", other="train/minicity")
 
 
 @pytest.mark.parametrize("claim", [{"dataset": "minicity-96x96"}, {"data_root": "elsewhere"}])
@@ -184,6 +201,9 @@ def test_a_panel_never_waits_for_what_has_failed(runs_of_mine, monkeypatch):
 def test_a_design_is_timed_and_told(runs_of_mine):
     small = Design(m=32, bins=(2, 4), classes=3, input_size=(64, 64))
     panel_of_it = explorer.measure(small, runtimes=["ai_edge_litert"], kernels=["builtin"], processes=1, runs=1)
+    assert re.search(
+        r"About \d+ s: 1 benchmark run of 3 inferences, predicted at \d+ ms each", panel_of_it.status.value
+    )
     (found,) = panel_of_it.run()
     assert found.n == 1 and found.mean_ms > 0 and found.verdict == "none" and "Done" in panel_of_it.status.value
     assert "none" in panel_of_it.table.value and not panel_of_it.says.value

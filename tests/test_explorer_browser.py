@@ -148,10 +148,30 @@ def test_a_click_opens_the_page_of_a_run(explorer):
     explorer.click({row.get_attribute("data-pick"): row for row in explorer.all("tr[data-pick]", COMPARE)}[
         "quick/export/minicity"])  # fmt: skip
     explorer.until(lambda: "The disk was full." in explorer.panel(COMPARE).text, "why it failed")
-    star = explorer.panel(COMPARE).find_elements("css selector", "[id^='pick-']")[-1]
+    star = explorer.panel(COMPARE).find_elements("css selector", "[id^='pick-']")[
+        -2
+    ]  # the other evaluation has the last
     explorer.click(star.find_element("css selector", "use"))
     explorer.until(lambda: "37.50" in explorer.labels(COMPARE), "the star's run")
     explorer.until(lambda: "run='evaluate/minicity'" in explorer.code(COMPARE), "its code")
+
+
+def test_two_runs_side_by_side_show_their_difference_with_its_interval(explorer):
+    explorer.choose("Compare with", "evaluate/other")
+    explorer.until(lambda: "evaluate/minicity minus evaluate/other" in explorer.panel(COMPARE).text, "the difference")
+    line = next(row.text for row in explorer.all("tbody tr", COMPARE) if row.text.startswith("mIoU, % [95 %]"))
+    assert re.search(r"\+7\.9 \[[+\u2212]\d+\.\d, \+\d+\.\d\] points", line), line
+    assert "other='evaluate/other'" in explorer.code(COMPARE)
+
+
+def test_the_camera_gives_an_image(explorer):
+    """Chromium's own pretended camera."""
+    button = next(button for button in explorer.all("button", SEE) if button.text == "Use the camera")
+    explorer.click(button)
+    explorer.until(lambda: button.text == "Take the image", "the camera")
+    explorer.click(button)
+    explorer.until(lambda: "in the folder of camera.png" in explorer.panel(SEE).text, "the image of the camera")
+    assert not explorer.all("video", SEE)
 
 
 def test_a_measurement_starts_and_can_be_cancelled(explorer):
@@ -160,6 +180,9 @@ def test_a_measurement_starts_and_can_be_cancelled(explorer):
     for index, value in ((1, 128), (2, 160)):
         explorer.enter(explorer.all("input[type=number]", BEND)[index], value)
     explorer.until(lambda: "128x160" in explorer.panel(BEND).text, "a small design")
+    explorer.until(lambda: re.search(r"About \d+ s: 1 benchmark run of 5", explorer.panel(MEASURE).text), "how long")
+    explorer.enter(explorer.field("Processes"), 50)
+    explorer.until(lambda: "50 benchmark runs" in explorer.panel(MEASURE).text, "how long that takes")
     start, cancel = explorer.all("button", MEASURE)[:2]
     explorer.click(start)
     explorer.until(lambda: explorer.all("tbody tr", MEASURE), "the first time", 180)

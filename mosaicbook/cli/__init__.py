@@ -10,7 +10,9 @@ import tempfile
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import typer
+from rich import box
 from rich.console import Console
+from rich.table import Table
 
 from mosaicbook import native_messages
 from mosaiclib.files import from_environment, plain
@@ -25,7 +27,19 @@ app = typer.Typer(
 
 def console():
     """Where tables are printed: as wide as the terminal, and as wide as they are where there is none."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 500)
+    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 500)
+
+
+def table(*columns, numbers=(), title=None):
+    """A table for `console` in which no number is cut: where it is too wide, text goes on in the next line.
+
+    columns: headers. numbers: those of columns whose cells stay whole, to the right.
+    """
+    made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title=title)
+    for name in columns:
+        whole = {"justify": "right", "no_wrap": True} if name in numbers else {"overflow": "fold"}
+        made.add_column(name.replace(", ", ",\n") if name in numbers else name, **whole)
+    return made
 
 
 # Each adds its verbs.

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mosaicbook.cli import app
+from mosaicbook.cli import app, console, table
 
 
 def _size(text):
@@ -188,11 +188,15 @@ def _print_measurements(measured, machine, as_json):
 
     if as_json:
         print(json.dumps({"measurements": measurement.as_rows(measured), "machine": machine}, indent=1))
-    for m in () if as_json else measured:
-        shown = f"{m.mean_ms:9.2f} ms +- {m.std_ms:.2f}" if m.mean_ms is not None else f"{'-':>9s}"
-        way = f"{m.runtime} {m.version or ''} {m.kernels}, {m.threads} threads"
-        note = f"  ({m.note})" if m.note and m.verdict != "failed" else ""
-        print(f"{m.model:32s} {way:42s} {shown:22s}  {m.verdict:15s} n={m.n}{note}")
+    else:
+        numbers = ("threads", "ms", "sd", "n")
+        printed = table("file", "runtime", "kernels", *numbers, "verdict", numbers=numbers)
+        for m in measured:
+            times = ("-", "-") if m.mean_ms is None else (f"{m.mean_ms:.2f}", f"{m.std_ms:.2f}")
+            note = f" ({m.note})" if m.note and m.verdict != "failed" else ""
+            runtime = " ".join(filter(None, (m.runtime, m.version)))
+            printed.add_row(m.model, runtime, m.kernels, str(m.threads), *times, str(m.n), m.verdict + note)
+        console().print(printed)
     if failed := [m for m in measured if m.verdict == "failed"]:
         for note in dict.fromkeys(m.note if m.file in m.note else f"{m.file}: {m.note}" for m in failed):
             print(f"mosaic: {note}", file=sys.stderr)

@@ -19,34 +19,25 @@ def compare(
 
     With three seeds or more on either side the interval is of the networks; with fewer, of these weights alone.
     """
-    from mosaicbook.runs import evaluations, history
-    from mosaiclib.evaluation import intervals, verdict
+    from mosaicbook.runs import comparison, history
+    from mosaiclib.evaluation import intervals
 
-    sides = [evaluations.of_folder(history.folder_of(name)) for name in (one, other)]
-    counts = [[e.counts for e in side] for side in sides]
-    enough = min(map(len, counts)) >= verdict.FEWEST_SEEDS
-    if enough:
-        spread = intervals.pooled([[e.miou() for e in side] for side in counts])
-        interval = intervals.of_seeds(*counts, spread).interval()
-    elif len(counts[0]) == len(counts[1]) == 1:
-        interval = intervals.of_pair(counts[0][0], counts[1][0])
-    else:
-        raise ValueError("One side has one seed and the other several, but not three: nothing is compared.")
-    known = all(e.result.get("training") and e.result.get("spec") for side in sides for e in side)
-    reasons = evaluations.why_not(sides[0][0], sides[1][0]) if known else ["how they were trained, which is unknown"]
-    named = [f"{side[0].result['model']} ({name})" for side, name in zip(sides, (one, other), strict=True)]
+    compared = comparison.of_folders(*(history.folder_of(name) for name in (one, other)))
+    named = [f"{side[0].result['model']} ({name})" for side, name in zip(compared.sides, (one, other), strict=True)]
+    interval, reasons = compared.interval, compared.differ_also_in
     if as_json:
-        about = {"one": named[0], "other": named[1], "seeds": list(map(len, counts)), "differ_also_in": reasons}
-        print(json.dumps(about | {"of": "networks" if enough else "weights", **asdict(interval)}, indent=1))
+        about = {"one": named[0], "other": named[1], "seeds": list(map(len, compared.sides)), "differ_also_in": reasons}
+        of = "networks" if compared.of_networks else "weights"
+        print(json.dumps(about | {"of": of, **(asdict(interval) if interval else {})}, indent=1))
         return
-    for name, side in zip(named, counts, strict=True):
-        values = [intervals.text(e.miou(), intervals.of_score(e)) for e in side]
-        print(f"{name}: mIoU {', '.join(values)} % of {len(side[0].images)} images, rule {side[0].rule}{side[0].over}")
-    what = (
-        f"of the networks, {len(counts[0])} and {len(counts[1])} seeds"
-        if enough
-        else "of these weights; seeds not in it"
-    )
-    print(f"Difference {intervals.text(interval.estimate, interval, 2)} points, 95 %, {what}.")
+    for name, side in zip(named, compared.sides, strict=True):
+        counts = [evaluated.counts for evaluated in side]
+        values = [intervals.text(e.miou(), intervals.of_score(e)) for e in counts]
+        about = f"{len(counts[0].images)} images, rule {counts[0].rule}{counts[0].over}"
+        print(f"{name}: mIoU {', '.join(values)} % of {about}")
+    if interval is None:
+        print("The images are a single block, so the difference has no interval.")
+    else:
+        print(f"Difference {intervals.text(interval.estimate, interval, 2)} points, 95 %, {compared.scope}.")
     if reasons:
         print(f"They differ in more than the network: {'; '.join(reasons)}.")

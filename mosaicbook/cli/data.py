@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from mosaicbook.cli import app, console
+from mosaicbook.cli import app, console, table
 from mosaiclib.data import fetch
 
 data = typer.Typer(no_args_is_help=True, help="Data sets and files from elsewhere.")
@@ -34,10 +33,10 @@ def list_files(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.
     if as_json:
         print(json.dumps(rows, indent=1))
         return
-    table = Table("file", "here", "licence")
+    listed = table("file", "here", "licence")
     for row in rows:
-        table.add_row(row["key"], row["here"] or "no", row["licence"])
-    console().print(table)
+        listed.add_row(row["key"], row["here"] or "no", row["licence"])
+    console().print(listed)
 
 
 @data.command("fetch")

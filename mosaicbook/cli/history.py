@@ -7,7 +7,7 @@ import typer
 
 from mosaicbook.batch import profiles
 from mosaicbook.batch.progress import span
-from mosaicbook.cli import app
+from mosaicbook.cli import app, console, table
 from mosaicbook.runs import history
 
 listing = typer.Typer(invoke_without_command=True, help="Lists the runs of a profile, or compares two.")
@@ -27,10 +27,12 @@ def list_runs(context: typer.Context,
     if as_json:
         print(json.dumps(rows, indent=1))
         return
+    printed = table("run", "status", "took", "commit", "result", numbers=("status", "took", "commit"))
     for row in rows:
         wall = span(row["wall_s"]) if row["wall_s"] else ""
         commit = (row["commit"] or "")[:10] + ("+" if row["dirty"] else "")
-        print(f"{row['run']:40s} {row['status']:10s} {wall:>11s}  {commit:11s}  {row['reason'] or row['number'] or ''}")
+        printed.add_row(row["run"], row["status"], wall, commit, row["reason"] or row["number"] or "")
+    console().print(printed)
     if any(row["dirty"] for row in rows):
         print("+ with uncommitted changes")
 
@@ -46,12 +48,14 @@ def diff(a: Annotated[str, typer.Argument(help="profile/stage/row, or a run's fo
         return
     if not rows:
         print("They differ in nothing but their time.")
-    width = max((len(row["field"]) for row in rows), default=0)
+        return
+    printed = table("field", "one", "other", "change", numbers=("change",))
     for row in rows:
-        change = "" if row["change"] is None else f"  ({row['change']:+.6g})"
-        print(f"{row['field']:{width}s}  {_shown(row['a'])}  ->  {_shown(row['b'])}{change}")
+        change = "" if row["change"] is None else f"{row['change']:+.6g}"
+        printed.add_row(row["field"], _shown(row["a"]), _shown(row["b"]), change)
+    console().print(printed)
 
 
 def _shown(value):
     text = "nothing" if value is None else str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= 60 else f"{text[:59]}…"

@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 
-from mosaicbook.cli import app, console
+from mosaicbook.cli import app, console, table
 
 importing = typer.Typer(no_args_is_help=True, help="Fill our networks with weights from published files.")
 app.add_typer(importing, name="import")
@@ -28,9 +26,10 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON
     if as_json:
         print(json.dumps(found, indent=1))
         return
-    table = _table("network", "tables", "size", "parameters", "MAdds, B", "conv MACs, B")
+    numbers = ("tables", "size", "parameters", "MAdds, B", "conv MACs, B")
+    listed = table("network", *numbers, numbers=numbers)
     for row in found:
-        table.add_row(
+        listed.add_row(
             row["name"],
             ",".join(map(str, row["tables"])),
             _size(row),
@@ -38,7 +37,7 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON
             f"{row['tflite_madds_b']:.3f}",
             f"{row['conv_macs_b']:.3f}",
         )
-    console().print(table)
+    console().print(listed)
 
 
 @app.command("madds")
@@ -53,10 +52,11 @@ def list_madds(
     if as_json:
         print(json.dumps(found, indent=1))
         return
-    table = _table("network", "row", "size", "paper, B", "counted, B", "difference")
+    numbers = ("row", "size", "paper, B", "counted, B", "difference")
+    listed = table("network", *numbers, numbers=numbers)
     for row in found:
         digits = len(row["paper_madds_text"].partition(".")[2])
-        table.add_row(
+        listed.add_row(
             row["name"],
             f"{row['table']}.{row['row']}",
             _size(row),
@@ -65,19 +65,10 @@ def list_madds(
             f"{row['difference_percent']:+.2f} %",
         )
     page = console()
-    page.print(table)
+    page.print(listed)
     for row in found:
         if row["note"] or row["reading"] != READING:
             page.print(f"{row['table']}.{row['row']}  counted as {row['reading']}. {row['note']}".rstrip())
-
-
-def _table(name, *columns):
-    """A table for the terminal, in which the names stay whole."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column(name, no_wrap=True)
-    for column in columns:
-        table.add_column(column, justify="right")
-    return table
 
 
 def _size(row):

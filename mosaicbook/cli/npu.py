@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mosaicbook.cli import app, console
+from mosaicbook.cli import app, console, table
 
 FilesArgument = Annotated[list[Path], typer.Argument(help=".tflite files.")]
 
@@ -18,8 +18,6 @@ def npu(files: FilesArgument, as_json: Annotated[bool, typer.Option("--json", he
 
     Intel's needs `make environment-npu`; the others need their vendor's SDK and say so. Says nothing of time.
     """
-    from rich.table import Table
-
     from mosaiclib.latency import npu
 
     found = [verdict for file in files for verdict in npu.verdicts(file)]
@@ -27,12 +25,12 @@ def npu(files: FilesArgument, as_json: Annotated[bool, typer.Option("--json", he
         print(json.dumps([asdict(verdict) for verdict in found], indent=1))
         return
     asked = [v for v in npu.VENDORS if any(f.vendor == v.name and f.verdict != npu.NOT_ASKED for f in found)]
-    table = Table("file", *(f"{vendor.name} {vendor.soc_model}" for vendor in asked))
+    listed = table("file", *(f"{vendor.name} {vendor.soc_model}" for vendor in asked))
     for file in files:
         mine = {verdict.vendor: verdict for verdict in found if verdict.file == str(file)}
-        table.add_row(file.name, *(_cell(mine[vendor.name]) for vendor in asked))
+        listed.add_row(file.name, *(_cell(mine[vendor.name]) for vendor in asked))
     if asked:
-        console().print(table)
+        console().print(listed)
     for vendor, note in dict.fromkeys((f.vendor, f.note) for f in found if f.verdict == npu.NOT_ASKED):
         print(f"{vendor} was not asked: {note}")
     print(

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mosaicbook.cli import app, console
+from mosaicbook.cli import app, console, table
 
 NetworksArgument = Annotated[list[Path], typer.Argument(help="Two or more .tflite files or weights folders.")]
 
@@ -96,19 +96,18 @@ def _timed(files):
 
 
 def _print(rows, data, split, samples):
-    from rich.table import Table
-
     from mosaiclib.evaluation import intervals
 
-    table = Table("network", "mIoU, %", "ms", "MB", "input", "classes", title=f"{data.title}, {split}")
+    numbers = ("mIoU, %", "ms", "MB", "input")
+    listed = table("network", *numbers, "classes", numbers=numbers, title=f"{data.title}, {split}")
     for row in rows:
         interval = row["interval"] and intervals.Interval(row["miou"], *row["interval"])
         shown = "-" if row["mean_ms"] is None else f"{row['mean_ms']:.1f}"
         size = "x".join(map(str, row["input_size"]))
-        table.add_row(
+        listed.add_row(
             row["network"], intervals.text(row["miou"], interval), shown, f"{row['size_mb']:.1f}", size, row["classes"]
         )
-    console().print(table)
+    console().print(listed)
     for row in rows:
         if row["trained_on_split"]:
             print(f"{row['network']} was trained on this split: its score says nothing of new images.")

@@ -1,4 +1,4 @@
-"""The panel "Compare": runs as a table and as points beside the paper's; a click leads to the run."""
+"""The panel "Compare": runs as a table and as points beside the paper's; one run opened, or two side by side."""
 
 from html import escape
 
@@ -8,22 +8,24 @@ from matplotlib import pyplot
 from mosaicbook.explorer import compare_view, run_list
 from mosaicbook.explorer.panel import Panel
 from mosaicbook.explorer.picker import Picker
+from mosaicbook.explorer.run_list import SCORED
 from mosaicbook.show import figures, plots
 
 LABEL = {"description_width": "92px"}
+ALONE = "no other run"
 MARKS = (
     "Diamonds: the paper's networks with MOSAIC's head; rings: its others; stars: runs from here, on their own data."
 )
 HINT = f"{MARKS} Point at one for its name; a click on a star opens its run."
 
 
-def compare(profile=None, axis="madds", dataset=None, run=None) -> "ComparePanel":
+def compare(profile=None, axis="madds", dataset=None, run=None, other="") -> "ComparePanel":
     """The panel on the runs of a profile: `explore.compare("quick", axis="latency")`.
 
     profile: a folder of reports/, "published/camvid" too; by default the first with runs. axis: madds or
     latency. dataset: whose rows of the paper are drawn behind, cityscapes or ade20k_top31. run: the one that
-    is open, as "evaluate/minicity"; by default the first evaluation. Raises ValueError for one that is not
-    there.
+    is open, as "evaluate/minicity"; by default the first evaluation. other: the evaluation beside it, whose mIoU is
+    subtracted; by default none. Raises ValueError for one that is not there.
     """
     there = run_list.profiles()
     if profile is not None and profile not in there:
@@ -34,6 +36,9 @@ def compare(profile=None, axis="madds", dataset=None, run=None) -> "ComparePanel
     panel = ComparePanel(there, profile or next(iter(there), None), axis, dataset or "cityscapes")
     if run is not None:
         panel.show_run(f"{panel.profile}/{run}")
+    if other and other not in dict(panel.knobs["other"].options).values():
+        raise ValueError(f"There is no evaluation '{other}' among those shown.")
+    panel.knobs["other"].value = other
     return panel
 
 
@@ -52,6 +57,7 @@ class ComparePanel(Panel):
             "dataset": widgets.Dropdown(
                 options=behind, value=dataset, description="Paper's on", style=LABEL, layout=wide
             ),
+            "other": widgets.Dropdown(options=[(ALONE, "")], description="Compare with", style=LABEL, layout=wide),
         }
         again = widgets.Button(description="Look again", icon="refresh", tooltip="Read the runs that have come since")
         again.on_click(lambda _: self._read())
@@ -61,9 +67,10 @@ class ComparePanel(Panel):
         self.knobs["profile"].observe(lambda _: self._read(), "value")
         for name in ("axis", "dataset"):
             self.knobs[name].observe(lambda _: self._draw(), "value")
-        top = widgets.HBox([*self.knobs.values(), again])
+        self.knobs["other"].observe(lambda _: self._show_page(), "value")
+        top = widgets.HBox([*(self.knobs[name] for name in ("profile", "axis", "dataset")), again])
         top.add_class("mosaic-columns")
-        super().__init__([top, self.table, self.points, self.page])
+        super().__init__([top, self.table, self.points, self.knobs["other"], self.page])
         self._read()
 
     @property
@@ -77,18 +84,32 @@ class ComparePanel(Panel):
         if not found:
             raise ValueError(f"There is no run '{key}' among those shown.")
         self.opened = found[0]
-        self.page.value = compare_view.page(self.opened, _live_picture)
         for picker in (self.table, self.points):
             picker.picked = key
+        self._show_page()
+
+    @property
+    def other(self):
+        """The row that the open one is compared with, or None."""
+        return next((row for row in self.rows if row.record.run_id == self.knobs["other"].value), None)
+
+    def _show_page(self):
+        self.page.value = self._page(_live_picture) if self.opened else ""
         self.show_code()
+
+    def _page(self, picture):
+        beside = compare_view.side_by_side(self.opened, self.other) if self.other else ""
+        return beside + compare_view.page(self.opened, picture)
 
     def _read(self):
         self.rows = run_list.rows(self.profile) if self.profile else []
         self.opened, self.page.value = None, ""
         self.table.picked, self.points.picked = "", ""
         self.table.html = compare_view.table(self.rows)
+        scored = [row.record.run_id for row in self.rows if row.miou_percent is not None and row.record.stage in SCORED]
+        self.knobs["other"].options = [(ALONE, ""), *((run_id, run_id) for run_id in scored)]
         self._draw()
-        with_page = [row for row in self.rows if row.record.stage == "evaluate" and row.record.raw] or self.rows
+        with_page = [row for row in self.rows if row.record.stage in SCORED and row.record.raw] or self.rows
         if with_page:
             self.show_run(with_page[0].key)
         self.show_code()
@@ -109,8 +130,8 @@ class ComparePanel(Panel):
         arguments = [repr(knobs["profile"])] if knobs["profile"] else []
         arguments += [f"axis={knobs['axis']!r}"] if knobs["axis"] != "madds" else []
         arguments += [f"dataset={knobs['dataset']!r}"] if knobs["dataset"] != "cityscapes" else []
-        if self.opened:
-            arguments.append(f"run={self.opened.record.run_id!r}")
+        arguments += [f"run={self.opened.record.run_id!r}"] if self.opened else []
+        arguments += [f"other={knobs['other']!r}"] if knobs["other"] else []
         return f"explore.compare({', '.join(arguments)})"
 
     def static(self):
@@ -121,7 +142,7 @@ class ComparePanel(Panel):
             f"{sum(point['kind'] == 'ours' for point in points)} of them of runs from here",
             MARKS,
         )
-        page = compare_view.page(self.opened, _static_picture) if self.opened else ""
+        page = self._page(_static_picture) if self.opened else ""
         return compare_view.table(self.rows) + drawn._repr_html_() + page
 
 

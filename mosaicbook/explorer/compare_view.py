@@ -1,12 +1,15 @@
 """What the panel "Compare" shows of runs: their table, and the page of one with curves, classes and worst pictures."""
 
 from html import escape
+from statistics import mean
 
 from mosaicbook.explorer import run_list
+from mosaicbook.runs import comparison
 from mosaicbook.show import figures, plots, tables
 from mosaicbook.show.tables import number
 from mosaicbook.show.timings import timings
 from mosaiclib.data import datasets, images
+from mosaiclib.evaluation import intervals
 from mosaiclib.files import reading_only
 
 WORST = 2
@@ -41,8 +44,69 @@ def page(row, picture) -> str:
     head = f"<h3>{escape(row.key)}</h3>"
     if record.raw is None:
         return f"{head}<p>{escape(record.status)}: {escape(record.reason)}</p>{_command(record)}"
-    show = {"train": _train, "evaluate": _evaluate, "latency": _latency, "export": _export}.get(record.stage)
+    show = {"train": _train, "evaluate": _evaluate, "heads": _heads, "latency": _latency, "export": _export}.get(
+        record.stage
+    )
     return head + _command(record) + (show(row, picture) if show else "")
+
+
+def side_by_side(one, other) -> str:
+    """Two evaluated runs and their difference: mIoU with its interval, cost, and the IoU of each class."""
+    head = f"<h3>{escape(one.record.run_id)} minus {escape(other.record.run_id)}</h3>"
+    try:
+        compared = comparison.of_folders(one.record.folder, other.record.folder)
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        text = " ".join(str(error).split()).replace(f"{one.record.folder.parents[2]}/", "")
+        return f"{head}<p>There is no difference with an interval: {escape(text)}</p>"
+    interval = compared.interval
+    difference = "no interval: a single block of images" if interval is None else f"{_signed(interval)} points"
+    lines = [("mIoU, % [95 %]", *map(_miou, compared.sides, compared.means), difference)]
+    lines += [("Trainings (seeds)", *map(str, map(len, compared.sides)), "")]
+    lines += [(title, *(number(v, spec) if v is not None else "–" for v in values), _change(*values, spec)) for
+              title, spec, values in (("MAdds, B", ".3f", (one.madds_b, other.madds_b)),
+                                      ("Latency, ms", ".1f", (one.latency_ms, other.latency_ms)))
+              if any(v is not None for v in values)]  # fmt: skip
+    sides = [_class_means(side) for side in compared.sides]
+    for name in sorted(set(sides[0]) & set(sides[1]), key=lambda name: sides[1][name] - sides[0][name]):
+        values = [100 * side[name] for side in sides]
+        lines.append((f"IoU of {name}, %", *(number(v, ".1f") for v in values), _change(*values, ".1f")))
+    heads = ("", one.record.run_id, other.record.run_id, "Difference")
+    cells = "".join(f'<th scope="col" class="number">{escape(name)}</th>' if name else "<td></td>" for name in heads)
+    body = "".join(
+        f'<tr><th scope="row">{escape(title)}</th>' + "".join(f'<td class="number">{v}</td>' for v in values) + "</tr>"
+        for title, *values in lines
+    )
+    notes = [f"The interval of the difference is {compared.scope}; cost and classes have none."]
+    notes += [f"They differ in more than the network: {'; '.join(compared.differ_also_in)}."] * bool(
+        compared.differ_also_in
+    )
+    return (
+        f'{head}<table class="data"><caption>Side by side, {escape(one.data)}</caption><thead><tr>{cells}</tr></thead>'
+        f'<tbody>{body}</tbody></table><p class="mosaic-caption">{escape(" ".join(notes))}</p>'
+    )
+
+
+def _signed(interval):
+    first, *ends = (number(100 * v, "+.1f") for v in (interval.estimate, interval.lower, interval.upper))
+    return f"<strong>{first}</strong> [{', '.join(ends)}]"
+
+
+def _miou(side, interval):
+    return intervals.text(mean(evaluated.result["miou"] for evaluated in side), interval)
+
+
+def _class_means(side):
+    """{class: mean IoU over seeds} of the classes that occur, in 0..1."""
+    tables = [evaluated.result["per_class_iou"] for evaluated in side]
+    return {
+        name: mean(table[name] for table in tables)
+        for name in tables[0]
+        if all(table.get(name) is not None for table in tables)
+    }
+
+
+def _change(one, other, spec):
+    return "" if None in (one, other) else number(one - other, f"+{spec}")
 
 
 def _command(record):
@@ -76,6 +140,16 @@ def _evaluate(row, picture):
     )
     bars = picture(plots.class_bars(result.per_class_iou, palette), f"IoU by class; {told}")
     return f"<p>{escape(told)}</p>{bars}{_worst(row)}"
+
+
+def _heads(row, picture):
+    lines = [
+        {"seed": raw.get("training", {}).get("seed"), "learning rate": raw.get("training", {}).get("recipe", {}).get(
+            "learning_rate"), "mIoU [95 %]": score.miou_text}
+        for raw, score in zip(run_list.raw_scores(row.record), row.record.result.evaluations, strict=True)
+    ]  # fmt: skip
+    return tables.table(lines, f"One training a seed, {row.data}", {"mIoU [95 %]": "%"},
+                        numbers_as_text=("seed",))._repr_html_()  # fmt: skip
 
 
 def _worst(row):

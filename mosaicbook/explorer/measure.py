@@ -2,11 +2,12 @@
 
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import ipywidgets as widgets
 
-from mosaicbook.explorer import networks
+from mosaicbook.explorer import networks, predicted
 from mosaicbook.explorer.designs import PAPER, Design
 from mosaicbook.explorer.panel import Panel, problem
 from mosaicbook.show import tables
@@ -19,21 +20,26 @@ from mosaiclib.latency.host.worker import RUNTIMES
 
 LABEL = {"description_width": "118px"}
 KERNELS = {"xnnpack": "XNNPACK", "builtin": "built-in kernels", "reference": "reference kernels"}
+KERNELS_FIRST = ("xnnpack",)
 PRECISIONS = ("float32", "float16", "dynamic", "int8")
+WARMUP = 2
+EXPORT_S, PROCESS_S = 4, 2  # on an idle machine: the export of a network, the start of a benchmark run
 
 
-def measure(what=None, precision="float32", runtimes=None, kernels=("xnnpack", "builtin"), threads=1, processes=3,
-            runs=5) -> "MeasurePanel":  # fmt: skip
+def measure(
+    what=None, precision="float32", runtimes=None, kernels=KERNELS_FIRST, threads=1, processes=1, runs=3
+) -> "MeasurePanel":
     """The panel on a network: `explore.measure(explore.Design(m=448, input_size=(512, 512))).run()`.
 
     what: a `Design`, the panel that `explore.design` gave (then whatever it shows when the clock starts), a
     weights folder, or a .tflite file; by default the paper's own network. precision: of the export, where it
-    is no file yet. runtimes: by default all that are installed. kernels: xnnpack, builtin, reference.
-    processes: benchmark runs per configuration, each of `runs` inferences and two to warm up.
+    is no file yet. runtimes: by default the first that is installed. kernels: xnnpack, builtin, reference.
+    processes: benchmark runs per configuration, each of `runs` inferences and two to warm up. The defaults take
+    seconds; ten processes are what a report uses.
     Raises ValueError for a name that is not known.
     """
     there = host.installed_runtimes()
-    runtimes = there if runtimes is None else runtimes
+    runtimes = there[:1] if runtimes is None else runtimes
     for names, known in ((runtimes, there), (kernels, KERNELS), ([precision], PRECISIONS)):
         unknown = [name for name in names if name not in known]
         if unknown:
@@ -70,7 +76,9 @@ class MeasurePanel(Panel):
         self._start.on_click(lambda _: self.start())
         self._stop.on_click(lambda _: self.cancel())
         for knob in (*self.knobs.values(), *self._runtimes.values(), *self._kernels.values()):
-            knob.observe(lambda _: self.show_code(), "value")
+            knob.observe(lambda _: self._changed(), "value")
+        if isinstance(what, Panel):  # it is followed
+            what.code_line.observe(lambda _: self._changed(), "value")
         counts = widgets.HBox([self.knobs[name] for name in ("precision", "threads", "processes", "runs")])
         counts.add_class("mosaic-columns")
         super().__init__([
@@ -78,7 +86,12 @@ class MeasurePanel(Panel):
             widgets.HBox([self._start, self._stop, self.bar, self.status]), self.says, self.table,
         ])  # fmt: skip
         self.table.value = self._found()
+        self._changed()
+
+    def _changed(self):
         self.show_code()
+        if not self._start.disabled:
+            self._say(self._estimate())
 
     # === The clock ===
 
@@ -106,7 +119,7 @@ class MeasurePanel(Panel):
                 log = Path(folder) / "log.jsonl"
                 self.measured = host.bench(
                     [file], _ticked(self._runtimes), _ticked(self._kernels), [self.knobs["threads"].value],
-                    self.knobs["processes"].value, self.knobs["runs"].value, log=log,
+                    self.knobs["processes"].value, self.knobs["runs"].value, WARMUP, log=log,
                     progress=lambda turns: self._progress(turns, log), cancelled=self._cancelled.is_set,
                 )  # fmt: skip
             self._say("Cancelled: what was measured stays." if self._cancelled.is_set() else "Done.")
@@ -121,17 +134,50 @@ class MeasurePanel(Panel):
     def _progress(self, turns, log):
         turns = list(turns)
         self.bar.max = max(1, len(turns))
+        began = time.monotonic()
         for number, turn in enumerate(turns):
-            self._say(f"Benchmark run {number + 1} of {len(turns)}")
+            left = number and (time.monotonic() - began) / number * (len(turns) - number)
+            remaining = f", about {_seconds(left)} left" if left else ""
+            self._say(f"Benchmark run {number + 1} of {len(turns)}{remaining}")
             yield turn
             self.bar.value = number + 1
             self.measured = bench_log.show(log)
             self.table.value = self._found()
 
+    @property
+    def _design(self):
+        """The design that is timed; None where it is a file."""
+        what = self.knobs["what"].value
+        return what if isinstance(what, Design) else getattr(what, "design", None)
+
+    def _estimate(self):
+        """How long it will take, before it starts; what nothing predicts is known after the first benchmark run."""
+        count = len(_ticked(self._runtimes)) * len(_ticked(self._kernels)) * self.knobs["processes"].value
+        inferences = self.knobs["runs"].value + WARMUP
+        plan = f"{count} benchmark run{'' if count == 1 else 's'} of {inferences} inferences"
+        if not count:
+            return "Tick a runtime and its kernels."
+        each, rates = self._predicted_ms(), predicted.rates()
+        if each is None:
+            return f"{plan}; how long they take is known after the first."
+        total = EXPORT_S + count * (PROCESS_S + inferences * each / 1000)
+        return (
+            f"About {_seconds(total)}: {plan}, predicted at {each:,.0f} ms each ({rates.machine}, XNNPACK, 1 thread)."
+        )
+
+    def _predicted_ms(self):
+        rates, precision = predicted.rates(), self.knobs["precision"].value
+        if self._design is None or rates is None:
+            return None
+        try:
+            counted = models.cost(self._design.spec, self._design.input_size, self._design.classes)
+        except ValueError:
+            return None
+        return rates.milliseconds(counted, precision if precision in predicted.PRECISIONS else "float32")
+
     def _file(self, folder):
         """What is timed, as a .tflite file: as it is, or exported to `folder`."""
-        what, precision = self.knobs["what"].value, self.knobs["precision"].value
-        design = what if isinstance(what, Design) else getattr(what, "design", None)
+        what, precision, design = self.knobs["what"].value, self.knobs["precision"].value, self._design
         if design is not None:
             network = models.build(design.spec, design.input_size, design.classes, "classes", batch=1)
             file = folder / f"{design.name}_{'x'.join(map(str, design.input_size))}_{precision}.tflite"
@@ -157,15 +203,14 @@ class MeasurePanel(Panel):
 
     @property
     def code(self):
-        what = self.knobs["what"].value
-        design = what if isinstance(what, Design) else getattr(what, "design", None)
+        what, design = self.knobs["what"].value, self._design
         inner = ", ".join(f"{name}={value!r}" for name, value in design.differences(PAPER).items()) if design else ""
         arguments = [f"explore.Design({inner})" if design else repr(str(what))]
-        plain = {"precision": "float32", "threads": 1, "processes": 3, "runs": 5}
+        plain = {"precision": "float32", "threads": 1, "processes": 1, "runs": 3}
         arguments += [f"{n}={self.knobs[n].value!r}" for n, default in plain.items() if self.knobs[n].value != default]
-        if _ticked(self._runtimes) != list(self._runtimes):
+        if _ticked(self._runtimes) != list(self._runtimes)[:1]:
             arguments.append(f"runtimes={_ticked(self._runtimes)!r}")
-        if _ticked(self._kernels) != ["xnnpack", "builtin"]:
+        if _ticked(self._kernels) != list(KERNELS_FIRST):
             arguments.append(f"kernels={tuple(_ticked(self._kernels))!r}")
         return f"explore.measure({', '.join(arguments)})"
 
@@ -196,6 +241,10 @@ def _calibration(precision, size):
     if precision != "int8":
         return ()
     return [inference.letterbox(free.read(), size)[0] for free in FREE_PICTURES]
+
+
+def _seconds(value):
+    return f"{value:.0f} s" if value < 100 else f"{value / 60:.0f} min"
 
 
 def _ticked(boxes):

@@ -17,6 +17,8 @@ class Panel(widgets.VBox):
     knob, and in a viewer without widgets it shows `static()` instead: pictures and tables.
     """
 
+    code_title = "In Python"  # what stands before the code
+
     def __init__(self, children):
         self.code_line = widgets.HTML()
         style = widgets.HTML(f"<style>{asset('panel.css')}</style>", layout=widgets.Layout(display="none"))
@@ -39,7 +41,7 @@ class Panel(widgets.VBox):
 
     def show_code(self):
         """Writes the code below the panel; a click selects it whole."""
-        lines = {"In Python": f"from mosaicbook import explorer as explore; {self.code}"} | self.commands
+        lines = {self.code_title: f"from mosaicbook import explorer as explore; {self.code}"} | self.commands
         self.code_line.value = "".join(
             f'<p><span class="mosaic-caption">{title}</span> <code>{escape(line)}</code></p>'
             for title, line in lines.items()

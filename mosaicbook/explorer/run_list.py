@@ -3,15 +3,18 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from statistics import mean
 
 from mosaicbook import paper, runs
 from mosaicbook.paper import latency_columns
+from mosaicbook.runs import evaluations
 from mosaicbook.runs.records import RunRecord, read_runs
 from mosaiclib import models
 from mosaiclib.models import catalogue
-from mosaiclib.models.spec import MosaicHead
+from mosaiclib.models.spec import ModelSpec, MosaicHead
 
-STAGES = ("train", "evaluate", "export", "latency", "pictures", "data")
+STAGES = ("train", "evaluate", "heads", "export", "latency", "pictures", "data")
+SCORED = ("evaluate", "heads")
 PAPER = {"cityscapes": (2, 3, 4, 5, 6), "ade20k_top31": (7, 8)}
 TITLES = {"cityscapes": "Cityscapes", "ade20k_top31": "ADE20K-Top31"}
 AXES = {"madds": "MAdds, billions", "latency": "CPU latency, ms"}
@@ -31,7 +34,7 @@ class Row:
     @property
     def data(self) -> str:
         """The data set and split, and whether it is synthetic."""
-        raw = self.record.raw or {}
+        raw = {**raw_scores(self.record)[0], **(self.record.raw or {})}
         name = " ".join(str(raw[part]) for part in ("dataset", "split") if raw.get(part))
         return f"{name} (synthetic)" if raw.get("synthetic") and name else name
 
@@ -53,26 +56,49 @@ def rows(profile) -> list[Row]:
 
 def _row(profile, record, timed):
     raw, miou, madds = record.raw or {}, None, None
-    result = record.result
-    if record.stage == "evaluate" and result:
-        miou = 100 * result.miou
-        madds = madds_b(result.model, raw.get("image_size"), len(result.per_class_iou))
+    result, scored = record.result, scores(record)
+    if scored:
+        miou = 100 * mean(score.miou for score in scored)
+        first = raw_scores(record)[0]
+        madds = madds_b(_spec(first), first.get("image_size"), len(scored[0].per_class_iou))
     elif record.stage == "train" and result and result.val_miou is not None:
         miou = 100 * result.val_miou
-    latency = timed.get(raw.get("model")) if record.stage == "evaluate" else None
+    latency = timed.get(raw.get("model")) if scored else None
     return Row(f"{profile}/{record.run_id}", profile, record, miou, madds, latency and latency[1]["mean_ms"])
 
 
-def madds_b(name, image_size, classes):
-    """The MAdds of a network of the paper in billions; None where the name or the size is not known."""
-    if name not in catalogue.names() or not image_size:
+def scores(record) -> list:
+    """The `results.Evaluation`s of a run, one a seed; [] of one that evaluated nothing, or only chose a rate."""
+    if record.result is None or record.stage not in SCORED or evaluations.choosing(raw_scores(record)):
+        return []
+    return getattr(record.result, "evaluations", [record.result])
+
+
+def raw_scores(record) -> list[dict]:
+    """The same as they stand in result.json, with what the form does not name."""
+    return (record.raw or {}).get("evaluations") or [record.raw or {}]
+
+
+def _spec(evaluation):
+    """The network's spec: as the result keeps it, else by its name in the catalogue; None where neither is known."""
+    try:
+        kept, name = evaluation.get("spec"), evaluation.get("model")
+        return ModelSpec.from_json(kept) if kept else catalogue.get(name) if name in catalogue.names() else None
+    except (ValueError, TypeError):
         return None
-    return _madds(name, tuple(image_size), classes)
+
+
+def madds_b(spec, image_size, classes):
+    """The MAdds of a network in billions; None where its spec or the size is not known, or where it cannot be built."""
+    try:
+        return _madds(spec, tuple(image_size), classes) if spec and image_size else None
+    except (ValueError, TypeError):
+        return None
 
 
 @lru_cache(maxsize=256)
-def _madds(name, image_size, classes):
-    return models.cost(catalogue.get(name), image_size, classes).tflite_madds / 1e9
+def _madds(spec, image_size, classes):
+    return models.cost(spec, image_size, classes).tflite_madds / 1e9
 
 
 def points(found, axis, dataset) -> list[dict]:
@@ -92,7 +118,7 @@ def points(found, axis, dataset) -> list[dict]:
         {"x": x, "miou_percent": row.miou_percent, "kind": "ours", "label": f"{row.record.raw['model']} on {row.data}",
          "pick": row.key}
         for row in found
-        if row.record.stage == "evaluate" and row.miou_percent is not None
+        if row.record.stage in SCORED and row.miou_percent is not None
         and (x := row.madds_b if axis == "madds" else row.latency_ms) is not None
     ]  # fmt: skip
     return [*of_paper.values(), *ours]

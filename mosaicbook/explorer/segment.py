@@ -178,6 +178,13 @@ class SegmentPanel(Panel):
         return f'<span class="mosaic-caption">{text} {self._credit}</span>'
 
     @property
+    def code_title(self):
+        image = self._shown["image"]
+        if isinstance(image, np.ndarray):
+            return "In Python, where image is these pixels"
+        return f"In Python, in the folder of {image[0]}" if isinstance(image, tuple) else "In Python"
+
+    @property
     def code(self):
         image, weights, other = self._shown.values()
         image = image[0] if isinstance(image, tuple) else image

@@ -69,6 +69,9 @@ function render({ model, el }) {
   const tools = make(el, "div", { className: "mosaic-tools" });
   const file = make(tools, "input", { type: "file", accept: "image/jpeg,image/png", hidden: true });
   const choose = make(tools, "button", { type: "button", textContent: "Open a picture", title: "JPEG or PNG; or drop one here" });
+  const say = (text) => (said.textContent = text);
+  const open = (chosen) => upload(model, chosen, say);
+  const closeCamera = camera(tools, open, say);
   const opacityLabel = make(tools, "label", { textContent: "Opacity " });
   const opacity = make(opacityLabel, "input", { type: "range", min: 0, max: 1, step: 0.01 });
   const zoomOut = make(tools, "button", { type: "button", textContent: "\u2212", ariaLabel: "Zoom out" });
@@ -226,14 +229,13 @@ function render({ model, el }) {
     draw();
   });
   opacity.addEventListener("change", () => model.save_changes());
-  const say = (text) => (said.textContent = text);
   choose.addEventListener("click", () => file.click());
-  file.addEventListener("change", () => file.files[0] && upload(model, file.files[0], say));
+  file.addEventListener("change", () => file.files[0] && open(file.files[0]));
   el.addEventListener("dragover", (event) => event.preventDefault());
   el.addEventListener("drop", (event) => {
     event.preventDefault();
     event.stopPropagation();
-    if (event.dataTransfer.files[0]) upload(model, event.dataTransfer.files[0], say);
+    if (event.dataTransfer.files[0]) open(event.dataTransfer.files[0]);
   });
 
   async function picture() {
@@ -265,6 +267,7 @@ function render({ model, el }) {
   picture();
   return () => {
     observer.disconnect();
+    closeCamera();
     for (const [event, action] of Object.entries(follow)) model.off(event, action);
   };
 }

@@ -20,7 +20,7 @@ class Viewer(AnyWidget):
     uploaded, which comes in pieces because Jupyter's web socket refuses large messages.
     """
 
-    _esm = asset("viewer.js")
+    _esm = asset("camera.js") + asset("viewer.js")
     _css = asset("viewer.css")
     picture = t.Bytes().tag(sync=True)
     picture_size = t.List([0, 0]).tag(sync=True)

@@ -177,6 +177,8 @@ def _pair(claim, unit, comparison):
         "relation": claim.relation,
         "amount": claim.amount,
         "text": relations.named(claim.pairs[comparison.position]),
+        "position": comparison.position,
+        "of": len(claim.pairs),
     }
     return comparison.to_json() | {"place": unit.place, **said}
 
@@ -186,7 +188,7 @@ def _points(comparison):
     values = [f"{100 * value:+.1f}".replace("-", "\N{MINUS SIGN}") for value in
               (interval.estimate, interval.lower, interval.upper)]  # fmt: skip
     names = [next(iter(side.values())).spec.name for side in (comparison.one, comparison.other)]
-    return f"{names[0]} less {names[1]} {values[0]} [{values[1]}, {values[2]}] points"
+    return f"{names[0]} minus {names[1]} {values[0]} [{values[1]}, {values[2]}] points"
 
 
 def _not_compared(claim, found, refused):

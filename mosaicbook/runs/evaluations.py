@@ -60,6 +60,9 @@ class Evaluated:
 
     @property
     def counts(self) -> image_counts.ImageCounts:
+        """Its counts by image. Raises ValueError where they were not kept."""
+        if not self.result.get("image_counts"):
+            raise ValueError(f"{self.run_id} did not keep the counts of each image: run it again to compare it.")
         return _counts(self.counts_path)
 
     @property
@@ -129,15 +132,16 @@ def of_profile(profile_name) -> tuple[list[Evaluated], list[str]]:
     for stage in ("evaluate", "heads"):
         for run_id in run.finished(profile_name, stage):
             found = of_folder(run.folder_of(profile_name, run_id), run_id)
-            choosing = len({_rate(evaluated) for evaluated in found}) > 1
-            for evaluated in [] if choosing else found:
+            for evaluated in [] if choosing(evaluated.result for evaluated in found) else found:
                 reason = why_unusable(evaluated)
                 usable.append(evaluated) if reason is None else refused.append(f"{run_id}: {reason}")
     return usable, refused
 
 
-def _rate(evaluated):
-    return ((evaluated.result.get("training") or {}).get("recipe") or {}).get("learning_rate")
+def choosing(results) -> bool:
+    """Whether the evaluations of one run are of several learning rates, so that it chose one."""
+    trainings = [result.get("training") or {} for result in results]
+    return len({(training.get("recipe") or {}).get("learning_rate") for training in trainings}) > 1
 
 
 def why_unusable(evaluated) -> str | None:

@@ -7,6 +7,7 @@ import yaml
 
 from mosaicbook.paper import claims_page
 from mosaicbook.paper.statements import MEASURED
+from mosaicbook.show.tables import number
 from mosaicbook.site import run_page
 from mosaiclib.evaluation.verdict import NO, NOT_TESTED, UNDECIDED, YES
 
@@ -97,13 +98,33 @@ def yardsticks(runs) -> list[dict]:
 
 
 def tried(findings) -> list[tuple]:
-    """(finding, verdict) of each claim that trainings or timings tried: no first, then yes, then undecided."""
+    """(finding, verdict, evidence) of each claim that trainings or timings tested: no first, then yes, undecided."""
     found = []
     for finding in findings:
         verdicts = [verdict for verdict in (finding.verdict, finding.elsewhere) if verdict not in ("", NOT_TESTED)]
         if finding.group == MEASURED and verdicts:
-            found.append((finding, verdicts[0]))
-    return sorted(found, key=lambda pair: (NO, YES, UNDECIDED).index(pair[1]))
+            found.append((finding, verdicts[0], evidence(finding.pairs)))
+    return sorted(found, key=lambda line: (NO, YES, UNDECIDED).index(line[1]))
+
+
+def evidence(pairs) -> str:
+    """A claim's differences in points, its least favourable pair at each place, and how many of its pairs were tested.
+
+    pairs: those of a `claims.Finding`. "" where none has a difference.
+    """
+    places = {}
+    for pair in pairs:
+        if pair.get("estimate") is not None:
+            places.setdefault(pair.get("place"), []).append(pair)
+    texts = []
+    for tested in places.values():
+        apart = tested[0].get("relation") == "apart"
+        worst = max(tested, key=lambda pair: abs(pair["estimate"]) if apart else -pair["estimate"])
+        value, *ends = (number(worst[name], "+.1f") for name in ("estimate", "lower", "upper"))
+        text, total = f"{value} [{', '.join(ends)}]", tested[0].get("of", 1)
+        count = len({pair.get("position") for pair in tested})
+        texts.append(text if total == 1 else f"{text} ({count} of {total} pairs)")
+    return "; ".join(texts)
 
 
 def contradictions(findings, disagreements, runs) -> list[dict]:
