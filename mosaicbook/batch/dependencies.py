@@ -36,6 +36,7 @@ STAGES = (
     "evaluate",
     "heads",
     "search",
+    "labels",
     "export",
     "latency",
     "tables",

@@ -19,7 +19,7 @@ from mosaicbook.runs.provenance import ROOT
 from mosaicbook.runs.run import RunFailed, discard, folder_of, read_json, reports_folder, result_of, write_json
 from mosaiclib.latency.host import machine
 
-TRAINS = ("pretrain", "train", "heads")
+TRAINS = ("pretrain", "train", "heads", "labels")
 _TEXTS = ("notebook.ipynb", "kernel.log", "result.json")
 _RSS_UNITS_PER_MB = 2**20 if sys.platform == "darwin" else 2**10
 

@@ -62,7 +62,10 @@ def stored_split(weights, data, split, cache, tell):
 
 @dataclass(frozen=True)
 class About:
-    """What all trainings of one run share."""
+    """What all trainings of one run share.
+
+    labels: which of the images have labels, in words; "" where all do. prefix: of the names of a training's files.
+    """
 
     spec: object
     data: object
@@ -73,12 +76,18 @@ class About:
     weights: str
     rates_tried: list
     code: str
+    labels: str = ""
+    prefix: str = ""
+
+    def kept(self, run, seed, rate) -> Path:
+        """Where a finished training of a killed run is kept."""
+        return Path(run.scratch) / f"{self.prefix}seed{seed}-rate{rate:g}.json"
 
 
 def train_and_evaluate(trainer, held, about, seed, rate, run, boundary_ratios, tell) -> dict:
     """One training and its evaluation, in the form of `results.Evaluation`; a finished one is read from the scratch."""
-    name = f"seed{seed}-rate{rate:g}"
-    kept, counts_file = Path(run.scratch) / f"{name}.json", f"counts-{name}.npz"
+    kept = about.kept(run, seed, rate)
+    name, counts_file = kept.stem, f"counts-{kept.stem}.npz"
     if kept.is_file():
         image_counts.load(Path(run.scratch) / counts_file).save(run.folder / counts_file)
         return json.loads(kept.read_text(encoding="utf-8"))
@@ -89,6 +98,7 @@ def train_and_evaluate(trainer, held, about, seed, rate, run, boundary_ratios, t
         recipe, about.data, about.steps, about.code, about.weights, "the backbone", "the backbone"
     )
     record |= {"views": about.views, "rates_tried": list(about.rates_tried)}
+    record |= {"labels": about.labels} if about.labels else {}
     card = models.Card(about.spec, about.data.classes, about.data.name, recipe.crop, provenance={"training": record})
     folder = Path(run.scratch) / f"weights-{name}"
     frozen.save_whole(trainer.model, about.weights, folder, card)

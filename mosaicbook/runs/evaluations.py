@@ -19,6 +19,7 @@ from mosaiclib.models.spec import ModelSpec
 _TRAINING = {
     "data_fingerprint": "the data trained on",
     "splits": "the splits trained on",
+    "labels": "the images that have labels",
     "recipe": "the recipe",
     "rates_tried": "the learning rates tried",
     "steps": "the steps of training",
@@ -36,6 +37,7 @@ _EVALUATION = {
     "input_scale": "the scale of images for the network",
     "rule": "the rule",
 }
+LABELS = _TRAINING["labels"]
 _UNSHARED = ("seed",)  # of a recipe; and its learning rate, where each network chose among the same ones
 
 
@@ -162,11 +164,14 @@ def why_unusable(evaluated) -> str | None:
     return None
 
 
-def why_not(one, other) -> list[str]:
-    """In what two evaluations differ beside network and seed, in words; [] where they may be compared."""
+def why_not(one, other, but=()) -> list[str]:
+    """In what two evaluations differ beside network and seed, in words; [] where they may be compared.
+
+    but: what a comparison is about, such as `LABELS`, and may differ.
+    """
     first, second = one.setting(), other.setting()
     reasons = [f"{text} ({_text(first[text])} against {_text(second[text])})" for text in first
-               if first[text] != second[text]]  # fmt: skip
+               if first[text] != second[text] and text not in but]  # fmt: skip
     if one.spec.backbone == other.spec.backbone and one.starting_weights != other.starting_weights:
         reasons.append("the weights that training began with")
     return reasons

@@ -79,13 +79,19 @@ class HeadTrainer:
         self.spec, self.stored, self.classes, self.recipe = spec, stored, classes, recipe
         self.strides = used(spec)
         self.shapes = {stride: stored.shapes[stride] for stride in self.strides}
-        self.batches = TapBatches(stored, self.strides, recipe.batch_size, 0)
+        self.batches = self._batches(0)
         self.model = head(spec, self.shapes, classes)
         self._other_size = {}
         self._compile()
 
+    def _batches(self, seed):
+        return TapBatches(self.stored, self.strides, self.recipe.batch_size, seed)
+
+    def _loss(self):
+        return partial(loss, dice=self.recipe.dice)
+
     def _compile(self):
-        compile_network(self.model, self.recipe, self.steps, partial(loss, dice=self.recipe.dice))
+        compile_network(self.model, self.recipe, self.steps, self._loss())
 
     def set_rate(self, learning_rate):
         """Another learning rate for the trainings that follow."""
@@ -125,7 +131,7 @@ class HeadTrainer:
         for variable in self.model.optimizer.variables:
             variable.assign(ops.zeros_like(variable))
         history = []
-        batches = TapBatches(self.stored, self.strides, self.recipe.batch_size, seed)
+        batches = self._batches(seed)
         for epoch in range(self.recipe.epochs):
             batches.epoch = epoch
             mean = self.model.fit(batches, verbose=0, shuffle=False).history["loss"][0]

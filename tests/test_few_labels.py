@@ -1,0 +1,146 @@
+"""Few labels: the parts are nested and even, an unlabelled image's label is never seen, the law is found again."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+from mosaicbook.beyond import few_labels, few_labels_page, frozen_study
+from mosaiclib import models
+from mosaiclib.data import datasets, images, subsets
+from mosaiclib.data.sets import minicity
+from mosaiclib.data.sets.minicity import files as minicity_files
+from mosaiclib.evaluation import learning_curve
+from mosaiclib.models import catalogue
+from mosaiclib.training import distil, frozen, recipes
+
+SPEC = catalogue.mosaic(m=32, f=8, d=8, bins=(1, 2), skips="8-C, 4-S")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_share_is_spread_evenly_and_lies_within_every_larger_one(seed):
+    before = set()
+    for share in (0.02, 0.05, 0.1, 0.3, 0.45, 1):
+        chosen = subsets.share_of(468, share, seed)
+        assert len(chosen) == round(468 * share) and before <= set(chosen)
+        before = set(chosen)
+        distances = np.diff([*chosen, chosen[0] + 468])
+        assert distances.max() <= 3 / share and len(set(distances[:-1])) <= 3
+    with pytest.raises(ValueError, match="0 is no share"):
+        subsets.share_of(468, 0)
+
+
+def test_the_law_of_a_curve_is_found_again_and_its_interval_holds_what_comes():
+    counts = [23, 47, 94, 211, 468]
+    law = learning_curve.PowerLaw(0.62, 0.9, 0.5)
+    found = learning_curve.fit(counts, law(counts))
+    assert found(936) == pytest.approx(law(936), abs=1e-3)
+    held = total = 0
+    for trial in range(60):
+        noise = np.random.default_rng(trial).normal(0, 0.005, (5, 3))
+        groups = {count: list(law(count) + row) for count, row in zip(counts, noise, strict=True)}
+        interval = learning_curve.gain(groups, 936)
+        held += interval.lower <= law(936) - law(468) <= interval.upper
+        foretold = learning_curve.foretold(groups)
+        total += foretold.lower <= law(468) <= foretold.upper
+    assert held >= 52 and total >= 52
+    with pytest.raises(ValueError, match="needs 4 numbers of images, not 3"):
+        learning_curve.fit([1, 2, 3], [0.1, 0.2, 0.3])
+
+
+def test_targets_that_are_certain_cost_what_labels_cost():
+    generator = np.random.default_rng(0)
+    labels = generator.choice([0, 1, 2, 255], (2, 16, 24)).astype(np.uint8)
+    certain = ((labels[..., None] == np.arange(3)) & (labels != 255)[..., None]).astype(np.float32)
+    for shape in ((2, 16, 24, 3), (2, 32, 48, 3), (2, 8, 12, 3)):
+        logits = keras.ops.convert_to_tensor(generator.normal(size=shape).astype(np.float32))
+        expected = float(frozen.loss(labels, logits))
+        assert float(distil.soft_cross_entropy(certain, logits)) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.fixture
+def task(tmp_path, monkeypatch):
+    """Six small scenes to train on, two to evaluate on, and what a training of notebook 65 is given."""
+    monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path / "reports"))
+    for split, count in (("train", 6), ("val", 2)):
+        for number in range(count):
+            image, label = minicity.scene(number + 10 * (split == "val"), (64, 128))
+            folder = tmp_path / f"minicity-64x128-v{minicity_files.VERSION}" / split
+            images.write_png(folder / f"{number:05d}_image.png", image)
+            images.write_png(folder / f"{number:05d}_label.png", label)
+    data = datasets.get("minicity-64x128", tmp_path)
+    plan = recipes.Recipe(1, 2, (64, 128), 0.01, "adamw", selection="last")
+    weights = tmp_path / "weights"
+    models.save(
+        models.build(SPEC, (64, 128), len(data.classes)), weights, models.Card(SPEC, data.classes, "x", (64, 128))
+    )
+    given = few_labels.given(str(weights), data, plan, 2, "", tmp_path / "taps", lambda _: None)
+    held = frozen_study.stored_split(str(weights), data, "val", tmp_path / "taps", lambda _: None)
+    about = frozen_study.About(SPEC, data, "val", plan, 6, 2, str(weights), [], "code")
+    run = SimpleNamespace(folder=tmp_path / "run", scratch=tmp_path / "scratch")
+    run.folder.mkdir(), run.scratch.mkdir()
+    return few_labels.Trainings(given, held, about, "", run, lambda _: None)
+
+
+def test_an_unlabelled_images_label_is_never_seen_and_all_labels_train_as_notebook_25_does(task):
+    """With other labels of the images that are unlabelled to it, each of the two others learns the same."""
+    arms = few_labels.arms([0.34, 1], 0.34, "soft")
+    assert [arm.name for arm in arms] == ["share0.34", "share0.34-soft", "share1"]
+    before = {arm.name: task.train(arm, 3) for arm in arms}
+    assert before["share0.34-soft"]["training"]["labels"] == "2 images, soft targets of a teacher for 4 others"
+    trainer = frozen.HeadTrainer(SPEC, task.given.stored, len(task.about.data.classes), task.about.recipe)
+    assert before["share1"]["loss"] == trainer.train(3) and "labels" not in before["share1"]["training"]
+
+    labelled = task.given.views_of(subsets.share_of(6, 0.34, 3))
+    assert list(labelled) == [*labelled[:2], *(labelled[:2] + 6)]
+    poisoned = np.full_like(task.given.stored.labels, 3)
+    poisoned[labelled] = task.given.stored.labels[labelled]
+    task.given.stored.labels = poisoned
+    for path in task.run.scratch.glob("*.json"):
+        path.unlink()
+    after = {arm.name: task.train(arm, 3)["loss"] for arm in arms}
+    assert {name for name in after if after[name] != before[name]["loss"]} == {"share1"}
+
+
+def test_arms_are_compared_in_spite_of_their_labels_and_a_killed_run_goes_on(task, monkeypatch):
+    arms = few_labels.arms([0.34, 0.5, 0.67, 1], 0.34, "hard")
+    evaluations = [task.train(arm, seed) for arm in arms for seed in range(3)]
+    monkeypatch.setattr(distil, "PartTrainer", None)
+    task = replace(task)
+    assert [task.train(arm, seed) for arm in arms for seed in range(3)] == evaluations
+    result = {"evaluations": evaluations, "taught": "hard", "taught_arm": "share0.34-hard"}
+    found = few_labels_page.judged(task.run.folder, result)
+    assert [row["labelled_images"] for row in found["arms"]] == [2, 2, 3, 4, 6]
+    assert [(d["one"], d["other"]) for d in found["differences"]] == [
+        ("share0.34-hard", "share0.34"), ("share1", "share0.34"), ("share1", "share0.34-hard")]  # fmt: skip
+    means = {arm.name: np.mean([e["miou"] for e in evaluations if e["arm"] == arm.name]) for arm in arms}
+    for difference in found["differences"]:
+        assert difference["difference"] == pytest.approx(means[difference["one"]] - means[difference["other"]])
+        assert difference["interval"][0] < difference["difference"] < difference["interval"][1]
+    assert found["law"]["images"] == 6 and "foretold" not in found["law"]
+    assert len(few_labels_page.sentences(found)) == 3
+    evaluations[0]["training"]["steps"] = 5
+    with pytest.raises(ValueError, match="may not be compared: the steps of training"):
+        few_labels_page.judged(task.run.folder, result)
+
+
+def test_images_of_a_folder_are_learnt_from_and_one_without_any_is_refused(task, tmp_path):
+    about, more = task.about, tmp_path / "more"
+    more.mkdir()
+    store = (about.weights, about.data, about.recipe, 2)
+    with pytest.raises(ValueError, match=f"{more} holds no images"):
+        few_labels.given(*store, str(more), tmp_path / "taps", print)
+    for number in range(3):
+        images.write_png(more / f"{number}.png", minicity.scene(number + 30, (64, 128))[0])
+    given = few_labels.given(*store, str(more), tmp_path / "taps", lambda _: None)
+    assert (given.labelled, given.images, len(given.stored)) == (6, 9, 18)
+    assert (given.stored.labels[[6, 7, 8, 15, 16, 17]] == 255).all() and (given.stored.labels[:6] != 255).any()
+    found = replace(task, given=given, teacher=about.weights).train(few_labels.Arm(1, "soft"), 0)
+    assert found["training"]["labels"] == "6 images, soft targets of a teacher for 3 others"
+    by_head = distil.said_by_head(SPEC, about.weights, given.stored, len(about.data.classes))
+    by_network = distil.said_by_network(about.weights, given.pairs, given.stored, about.data.classes)
+    np.testing.assert_allclose(by_head, by_network, atol=5e-3)
+    with pytest.raises(ValueError, match="which are not the 2 of the images"):
+        distil.said_by_network(about.weights, given.pairs, given.stored, ("a", "b"))
