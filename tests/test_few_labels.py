@@ -43,8 +43,8 @@ def test_the_law_of_a_curve_is_found_again_and_its_interval_holds_what_comes():
         groups = {count: list(law(count) + row) for count, row in zip(counts, noise, strict=True)}
         interval = learning_curve.gain(groups, 936)
         held += interval.lower <= law(936) - law(468) <= interval.upper
-        foretold = learning_curve.foretold(groups)
-        total += foretold.lower <= law(468) <= foretold.upper
+        forecast = learning_curve.back_test(groups)
+        total += forecast.lower <= law(468) <= forecast.upper
     assert held >= 52 and total >= 52
     with pytest.raises(ValueError, match="needs 4 numbers of images, not 3"):
         learning_curve.fit([1, 2, 3], [0.1, 0.2, 0.3])
@@ -106,10 +106,10 @@ def test_an_unlabelled_images_label_is_never_seen_and_all_labels_train_as_notebo
 
 def test_arms_are_compared_in_spite_of_their_labels_and_a_killed_run_goes_on(task, monkeypatch):
     arms = few_labels.arms([0.34, 0.5, 0.67, 1], 0.34, "hard")
-    evaluations = [task.train(arm, seed) for arm in arms for seed in range(3)]
+    evaluations = [task.train(arm, seed) for arm in arms for seed in range(2)]
     monkeypatch.setattr(distil, "PartTrainer", None)
     task = replace(task)
-    assert [task.train(arm, seed) for arm in arms for seed in range(3)] == evaluations
+    assert [task.train(arm, seed) for arm in arms for seed in range(2)] == evaluations
     result = {"evaluations": evaluations, "taught": "hard", "taught_arm": "share0.34-hard"}
     found = few_labels_page.judged(task.run.folder, result)
     assert [row["labelled_images"] for row in found["arms"]] == [2, 2, 3, 4, 6]
@@ -119,7 +119,7 @@ def test_arms_are_compared_in_spite_of_their_labels_and_a_killed_run_goes_on(tas
     for difference in found["differences"]:
         assert difference["difference"] == pytest.approx(means[difference["one"]] - means[difference["other"]])
         assert difference["interval"][0] < difference["difference"] < difference["interval"][1]
-    assert found["law"]["images"] == 6 and "foretold" not in found["law"]
+    assert found["law"]["images"] == 6 and "forecast" not in found["law"]
     assert len(few_labels_page.sentences(found)) == 3
     evaluations[0]["training"]["steps"] = 5
     with pytest.raises(ValueError, match="may not be compared: the steps of training"):

@@ -59,6 +59,12 @@ PROFILE = """
         notebook: notebooks/61_search_verdict.ipynb
         description: x
         parameters: {search: "run:search/tiny", default: "run:heads/tiny"}
+      labels/tiny:
+        notebook: notebooks/65_few_labels.ipynb
+        description: x
+        parameters:
+          {model: mnmh480-mosaic-bins1.4, weights: "run:train/tiny/weights", dataset: minicity-64x128, data_root: ROOT,
+           split: val, train_splits: train, epochs: 1, views: 2, seeds: "0 1", shares: "0.5 1", taught_share: 0.5}
       claims/claims: {notebook: notebooks/claims.ipynb, description: x}
       export/tiny:
         notebook: notebooks/40_export.ipynb
@@ -124,6 +130,8 @@ def test_every_notebook_runs_from_the_outside_of_a_profile(tiny):
     )
     assert results["search/tiny"]["best"]["default"]["known"] == "mnmh480-mosaic-bins1.4"
     assert results["search/verdict"]["verdicts"][0]["seeds"] == 2
+    assert [row["labelled_images"] for row in results["labels/tiny"]["arms"]] == [2, 2, 4]
+    assert results["labels/tiny"]["differences"][0]["more"] == "undecided"  # two seeds judge nothing
     exported = results["export/tiny"]
     assert exported["keras_miou"] == pytest.approx(evaluated["miou"], abs=1e-3)
     assert {file["precision"]: file["pixel_agreement"] > 0.5 for file in exported["files"]} == {

@@ -65,8 +65,8 @@ def _difference(one, other, counts, spread):
 def _law(groups):
     counts = sorted(groups)
     law = learning_curve.fit(counts, [np.mean(groups[count]) for count in counts])
-    gain, before = learning_curve.gain(groups, 2 * counts[-1]), learning_curve.foretold(groups)
-    told = {"foretold": before.estimate, "foretold_interval": [before.lower, before.upper],
+    gain, before = learning_curve.gain(groups, 2 * counts[-1]), learning_curve.back_test(groups)
+    told = {"forecast": before.estimate, "forecast_interval": [before.lower, before.upper],
             "measured": float(np.mean(groups[counts[-1]]))} if before else {}  # fmt: skip
     return {"limit": float(law.limit), "drop": float(law.drop), "power": float(law.power), "images": counts[-1],
             "gain_of_twice": gain.estimate, "gain_interval": [gain.lower, gain.upper], **told}  # fmt: skip
@@ -129,9 +129,9 @@ def sentences(found) -> list[str]:
     if law := found["law"]:
         told.append(f"By the fitted law, twice as many labels as {law['images']} would give "
                     f"{_text(law['gain_of_twice'], law['gain_interval'], '+')} points, if the law holds.")  # fmt: skip
-        if "foretold" in law:
-            told.append(f"Fitted without the last point it would have foretold "
-                        f"{_text(law['foretold'], law['foretold_interval'])} % there; measured is "
+        if "forecast" in law:
+            told.append(f"Fitted without the last point, its forecast would have been "
+                        f"{_text(law['forecast'], law['forecast_interval'])} % there; measured is "
                         f"{100 * law['measured']:.1f} %.")  # fmt: skip
     return told
 

@@ -1,7 +1,7 @@
 """A learning curve: how a score grows with the number of labelled images, and what twice as many would give.
 
 score(n) = limit - drop n ** -power, the usual law (Hestness et al. 2017), fitted by least squares to the mean of the
-seeds at each n. With few points it foretells little: `foretold` says how well it would have done so far.
+seeds at each n. With few points its forecast is weak: `back_test` says how good it would have been so far.
 """
 
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ def gain(groups, count, level=LEVEL) -> Interval:
     return _interval(groups, lambda law: law(count) - law(most), level)
 
 
-def foretold(groups, level=LEVEL) -> Interval | None:
+def back_test(groups, level=LEVEL) -> Interval | None:
     """What a law of all but the largest count says of that one; None where too few are left to fit it."""
     most = max(groups)
     left = {count: scores for count, scores in groups.items() if count != most}
