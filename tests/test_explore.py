@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from dataclasses import replace
+from types import SimpleNamespace
 
 import explored
 import keras
@@ -14,6 +15,7 @@ import pytest
 from keras import layers
 
 from mosaicbook import explorer
+from mosaicbook.beyond import search_space
 from mosaicbook.explorer import designs, panel, predicted
 from mosaicbook.explorer.designs import Design
 from mosaiclib import models
@@ -32,6 +34,27 @@ def test_a_design_of_every_row_of_the_paper_is_its_network():
         nearest, _ = designs.nearest(design, 1)[0]
         assert (nearest.spec, nearest.dataset) == (row.spec, row.dataset)
         assert eval(design.code(), {"explore": type("E", (), {"design": Design})}) == design
+
+
+def test_every_head_that_a_search_can_propose_opens_as_a_design():
+    """The line of Python gives the very head again, kernels included, and the panel shows it."""
+    generator = np.random.default_rng(5)
+    trial = SimpleNamespace(
+        number=5,
+        suggest_int=lambda name, low, high, step: int(generator.choice(range(low, high + 1, step))),
+        suggest_categorical=lambda name, choices: choices[generator.integers(len(choices))],
+    )
+    names = {"explore": SimpleNamespace(design=Design)}
+    for _ in range(30):
+        spec = search_space.suggest(trial, catalogue.get("mnmh448-mosaic"))
+        design = designs.of_spec(spec, 11, (360, 480))
+        assert eval(design.code(), names) == design and replace(design.spec, name=spec.name) == spec
+    spec = replace(spec, head=replace(spec.head, kernels=(3, 7), bins=(2, 4)))
+    shown = explorer.design(**designs.of_spec(spec, 5, (256, 320)).differences(designs.PAPER))
+    assert shown.knobs["kernels"].value == (3, 7) and "kernels=(3, 7)" in repr(shown)
+    cost = models.cost(spec, (256, 320), 5)
+    assert f"{cost.tflite_madds / 1e9:.3f} B" in shown.numbers.value
+    assert shown._read_knobs() == shown.design
 
 
 def test_the_panel_shows_the_cost_of_what_its_knobs_say():

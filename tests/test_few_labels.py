@@ -1,5 +1,6 @@
 """Few labels: the parts are nested and even, an unlabelled image's label is never seen, the law is found again."""
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -107,6 +108,7 @@ def test_an_unlabelled_images_label_is_never_seen_and_all_labels_train_as_notebo
 def test_arms_are_compared_in_spite_of_their_labels_and_a_killed_run_goes_on(task, monkeypatch):
     arms = few_labels.arms([0.34, 0.5, 0.67, 1], 0.34, "hard")
     evaluations = [task.train(arm, seed) for arm in arms for seed in range(2)]
+    assert json.loads(json.dumps(evaluations)) == evaluations
     monkeypatch.setattr(distil, "PartTrainer", None)
     task = replace(task)
     assert [task.train(arm, seed) for arm in arms for seed in range(2)] == evaluations

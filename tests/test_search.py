@@ -1,15 +1,20 @@
 """The search: killed and resumed it proposes the same designs; its front is that of every pair compared."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from mosaicbook.beyond import search, search_page, search_space
+from mosaicbook.explorer.designs import Design, of_spec
+from mosaicbook.runs.provenance import ROOT
 from mosaiclib.models import catalogue
 from mosaiclib.models.spec import ModelSpec
 
@@ -100,6 +105,19 @@ def test_the_papers_heads_are_designs_of_the_search(name):
         number=5, suggest_int=lambda n, *_, **__: knobs[n], suggest_categorical=lambda n, _: knobs[n]
     )
     assert search_space.suggest(trial, KNOWN[0]).head == head
+
+
+def test_the_line_that_opens_a_design_of_the_published_search_is_that_design():
+    """The document's line of Python; and every point of the published front has one."""
+    result = json.loads((ROOT / "reports/published/search/runs/search/r4/result.json").read_text(encoding="utf-8"))
+    specs = {row["design"]: ModelSpec.from_json(row["spec"]) for row in result["designs"]}
+    code = re.findall(r"```python\n(.*?)```", (ROOT / "docs/search.md").read_text(encoding="utf-8"), re.DOTALL)[0]
+    made = []
+    exec(code.replace("explore.design", "made.append"), {"made": SimpleNamespace(append=lambda **k: made.append(k))})
+    number = int(re.search(r"Design (\d+) of the published\s+search", (ROOT / "docs/search.md").read_text())[1])
+    opened = Design(**made[0])
+    assert replace(opened.spec, name=specs[number].name) == specs[number]
+    assert all(of_spec(specs[number], 11, (360, 480)) for number in result["front"])
 
 
 def test_a_design_is_called_better_only_where_its_interval_says_so():

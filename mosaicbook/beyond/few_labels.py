@@ -3,6 +3,7 @@
 Every training takes as many steps on stored views of the same images; only which of them have labels differs.
 """
 
+import json
 import shutil
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -132,7 +133,8 @@ class Trainings:
                 trainer.views = np.arange(len(given.stored))
                 trainer.targets = distil.targets(said, given.stored, labelled, arm.taught)
         found = frozen_study.train_and_evaluate(trainer, self.held, about, seed, rate, self.run, "", self.tell)
-        return found | {"arm": arm.name, "labelled_images": len(chosen)}
+        as_read_again = json.loads(json.dumps(found))  # tuples become lists, so that old and new ones compare
+        return as_read_again | {"arm": arm.name, "labelled_images": len(chosen)}
 
     def _trainer(self, soft):
         if soft not in self._trainers:  # a graph is traced once for all seeds

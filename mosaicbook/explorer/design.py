@@ -13,7 +13,9 @@ from mosaiclib.models import catalogue
 LABEL = {"description_width": "118px"}
 WIDE = widgets.Layout(width="344px")
 BINS = (1, 2, 4, 6, 8, 12, 16, 32)
+KERNELS = ((3,), (5,), (3, 5), (3, 7))
 STYLES = {"none": None, "concat": "C", "sum": "S"}
+PLAIN = ("backbone", "m", "f", "d", "group_convolution", "kernels", "shared_levels", "classes")  # a widget a knob
 
 
 def design(model=None, pinned=PAPER, **knobs) -> "DesignPanel":
@@ -95,6 +97,15 @@ class DesignPanel(Panel):
             "bins": bins,
             "skips": widgets.VBox([_labelled(f"Merge at {stride}", knob) for stride, knob in self._merges.items()]),
             "group_convolution": widgets.Checkbox(description="Group convolution", style=LABEL, layout=WIDE),
+            "kernels": widgets.Dropdown(
+                options=[
+                    (" and ".join(f"{side}x{side}" for side in kernels), kernels)
+                    for kernels in sorted({*KERNELS, self.design.kernels, self.pinned.kernels})
+                ],
+                description="Kernels",
+                style=LABEL,
+                layout=WIDE,
+            ),
             "shared_levels": widgets.Checkbox(description="Levels share weights", style=LABEL, layout=WIDE),
             "classes": widgets.BoundedIntText(
                 min=2, max=1000, description="Classes", style=LABEL, layout=widgets.Layout(width="206px")
@@ -107,10 +118,7 @@ class DesignPanel(Panel):
                 part.observe(lambda _, name=name: self._turn(name), "value")
 
     def _read_knobs(self):
-        plain = {
-            name: self.knobs[name].value
-            for name in ("backbone", "m", "f", "d", "group_convolution", "shared_levels", "classes")
-        }
+        plain = {name: self.knobs[name].value for name in PLAIN}
         return Design(
             **plain,
             bins=tuple(bins for bins, toggle in self._bins.items() if toggle.value),
@@ -120,7 +128,7 @@ class DesignPanel(Panel):
 
     def _set_knobs(self, design):
         with self._quietly():
-            for name in ("backbone", "m", "f", "d", "group_convolution", "shared_levels", "classes"):
+            for name in PLAIN:
                 self.knobs[name].value = getattr(design, name)
             for bins, toggle in self._bins.items():
                 toggle.value = bins in design.bins

@@ -33,7 +33,8 @@ class Design:
     """The knobs, in the paper's letters: the defaults are the paper's own network on Cityscapes.
 
     m: endpoint filters, of MNMH only. f, d: encoder and decoder filters. skips: merges from coarse to fine in
-    the notation of Table 5. input_size: (height, width) in pixels.
+    the notation of Table 5. kernels: sides of the depthwise kernels of the group convolution. input_size: (height,
+    width) in pixels.
     """
 
     backbone: str = "mnmh"
@@ -43,6 +44,7 @@ class Design:
     bins: tuple[int, ...] = (4, 8, 16)
     skips: str = "8-C, 4-S"
     group_convolution: bool = True
+    kernels: tuple[int, ...] = (3, 5)
     shared_levels: bool = False
     classes: int = 19
     input_size: tuple[int, int] = (1024, 2048)
@@ -61,6 +63,7 @@ class Design:
             "bins": self.bins,
             "merges": [{"stride": merge.stride, "style": merge.style} for merge in merges(self.skips)],
             "group_convolution": self.group_convolution,
+            "kernels": self.kernels,
             "shared_levels": self.shared_levels,
         }
         m = self.m if self.backbone == "mnmh" else ModelSpec.endpoint_filters
@@ -75,6 +78,8 @@ class Design:
             name += f"-skip{self.skips.lower().replace('-', '').replace(', ', '.')}" if self.skips else "-noskip"
         if self.backbone != "mnmh":
             name = name.replace(f"mnmh{self.m}", self.backbone.replace("_", ""), 1)
+        if self.kernels != PAPER.kernels:
+            name += f"-kernels{'.'.join(map(str, self.kernels))}"
         return name + ("-shared" if self.shared_levels else "")
 
     def code(self, pinned=None) -> str:
@@ -116,6 +121,7 @@ def of_spec(spec, classes, input_size) -> Design | None:
         bins=tuple(head.bins),
         skips=", ".join(map(str, head.merges)),
         group_convolution=head.group_convolution,
+        kernels=tuple(head.kernels),
         shared_levels=head.shared_levels,
         classes=classes,
         input_size=tuple(input_size),
@@ -202,6 +208,7 @@ def _distance(one, other):
         + 0.5 * len(set(one.bins) ^ set(other.bins))
         + 0.7 * len(differing_merges)
         + (one.group_convolution != other.group_convolution)
+        + 0.5 * len(set(one.kernels) ^ set(other.kernels))
         + 0.5 * (one.shared_levels != other.shared_levels)
         + 0.25 * (one.classes != other.classes)
         + 0.1 * (one.input_size != other.input_size)
