@@ -42,7 +42,7 @@ def random_pair(generator):
 
 
 class Opened:
-    """An opened, decoded picture: what the official evaluator asks of one of Pillow's."""
+    """An opened, decoded image: what the official evaluator asks of one of Pillow's."""
 
     def __init__(self, pixels):
         self.pixels, self.size = pixels, pixels.shape[::-1]

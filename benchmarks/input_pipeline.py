@@ -1,11 +1,11 @@
-"""Pictures a second of the training input by the paper's recipe, beside decoding alone and a tf.data pipeline.
+"""Images a second of the training input by the paper's recipe, beside decoding alone and a tf.data pipeline.
 
     python benchmarks/input_pipeline.py [--pictures 24] [--rounds 5] [--workers N]
 
 The files are synthetic 1024x2048 PNG pairs in Cityscapes' layout, drawn once to a temporary folder, with noise that
-makes a picture about as large as Cityscapes' (2.3 MB). In each round three take turns over the same files:
+makes an image about as large as Cityscapes' (2.3 MB). In each round three take turns over the same files:
 
-* decoding alone: OpenCV reads picture and label map, in as many threads as the pipeline has workers;
+* decoding alone: OpenCV reads image and label map, in as many threads as the pipeline has workers;
 * this library: `TrainingBatches`, iterated as Keras does in `fit`;
 * tf.data: decode, map ids, scale, crop, flip, batch and prefetch as the tutorials write it, with AUTOTUNE.
 
@@ -50,7 +50,7 @@ def draw(root, count):
 
 
 def decode_alone(samples, threads):
-    """Decodes all files once; returns how many pictures."""
+    """Decodes all files once; returns how many images."""
 
     def decode(sample):
         return cv2.imread(str(sample.image_path)).size + cv2.imread(str(sample.label_path), cv2.IMREAD_UNCHANGED).size
@@ -129,7 +129,7 @@ def main():
                 if turn:  # the first turn warms caches and compiles
                     rates[name].append(pictures / (time.perf_counter() - start))
     print(
-        f"{options.pictures} PNG pairs of {SIZE[0]}x{SIZE[1]} (pictures {megabytes:.1f} MB each), crop "
+        f"{options.pictures} PNG pairs of {SIZE[0]}x{SIZE[1]} (images {megabytes:.1f} MB each), crop "
         f"{recipe.crop[0]}x{recipe.crop[1]}, batch {recipe.batch_size}, {options.workers} threads, "
         f"{options.rounds} rounds"
     )

@@ -4,9 +4,9 @@
 
 The network is R4 (m=448, f=64, D=64, 32 classes, 512x512) with the released weights, `classes` inside, run by
 ai-edge-litert on one thread. A plain export is what TensorFlow's converter makes by default, int8 by its own
-calibration on the same pictures, with tf.argmax at the end, for Keras' own argmax does not convert. There are two:
+calibration on the same images, with tf.argmax at the end, for Keras' own argmax does not convert. There are two:
 `plain` of the network as it stands, with Keras' resizes; `rewritten` of one whose resizes were replaced by
-TensorFlow's. All files take turns picture by picture, so that a drifting machine does not favour one. Times are the
+TensorFlow's. All files take turns image by image, so that a drifting machine does not favour one. Times are the
 thread's own CPU time, which other processes disturb less than the clock; wall times stand beside them. Prints
 ratios of medians and of minima.
 """

@@ -5,8 +5,8 @@
 
 The ways are WAYS below; without names all are measured. Google's quantiser is no dependency: --quantiser names the
 Python of an environment that has litert-quantizer, or ai-edge-quantizer, its predecessor. All ways are compared on the
-same pictures with Keras, whose logits [H, W, C] are the reference: mIoU, pixels of the same class, signal to noise of
-the logits, and the CPU time of a picture on one thread, which other processes disturb less than the clock. Prints a row
+same images with Keras, whose logits [H, W, C] are the reference: mIoU, pixels of the same class, signal to noise of
+the logits, and the CPU time of an image on one thread, which other processes disturb less than the clock. Prints a row
 of a Markdown table when each is measured. Files that --out holds already are not made again.
 """
 
@@ -33,8 +33,8 @@ class Way:
     """One way to int8. equalised: channels are evened out first. pictures: for calibration, spread over the training
     split, from its `first` on; 0 for the four photographs that `mosaic export` takes where no folder is named.
 
-    ranges: None (the converter's: the extremes of all pictures), 100 (each picture's extremes, averaged) or
-    another percentage (the values within which that much of a picture's values lie, averaged). quantiser: the
+    ranges: None (the converter's: the extremes of all images), 100 (each image's extremes, averaged) or
+    another percentage (the values within which that much of an image's values lie, averaged). quantiser: the
     algorithm by which Google's quantiser rounds weights, or None for TensorFlow's converter.
     """
 
@@ -77,7 +77,7 @@ it.quantize(seen).export_model(target, overwrite=True)
 
 
 class Reference:
-    """What Keras finds on the pictures, and how far a file is from it."""
+    """What Keras finds on the images, and how far a file is from it."""
 
     def __init__(self, weights, data, samples, size):
         network = models.load(weights, size, output="full_logits", batch=1)
@@ -86,7 +86,7 @@ class Reference:
         for sample in samples:
             image, label = data.read(sample)
             if image.shape[:2] != size:
-                raise SystemExit(f"{sample.image_path} is not of {size}: only pictures of one size are compared.")
+                raise SystemExit(f"{sample.image_path} is not of {size}: only images of one size are compared.")
             logits = np.asarray(network.predict_on_batch(scale_input(image)[None]))[0]
             matrix.update(label, logits.argmax(-1).astype(np.uint8))
             self._seen.append((image, label, logits))
@@ -182,7 +182,7 @@ def main():
     parser.add_argument("--weights", default="reports/published/camvid/weights")
     parser.add_argument("--dataset", default="camvid")
     parser.add_argument("--split", default="val")
-    parser.add_argument("--pictures", type=int, default=24, help="Pictures to compare on, spread over the split.")
+    parser.add_argument("--pictures", type=int, default=24, help="Images to compare on, spread over the split.")
     parser.add_argument("--quantiser", help="The Python of an environment with Google's quantiser.")
     parser.add_argument("--out", type=Path, help="Keep the files here, and use those that are there.")
     options = parser.parse_args()
@@ -194,8 +194,8 @@ def main():
     size = data.read(samples[0])[0].shape[:2]
     reference = Reference(options.weights, data, samples, size)
     network = models.load(options.weights, size, output="full_logits", batch=1)
-    print(f"Keras: mIoU {100 * reference.miou:.2f} % on {len(samples)} pictures of {data.title}, {options.split}")
-    print("| way | mIoU lost, points | same class | worst picture | signal to noise | CPU time |\n" + "|---" * 6 + "|")
+    print(f"Keras: mIoU {100 * reference.miou:.2f} % on {len(samples)} images of {data.title}, {options.split}")
+    print("| way | mIoU lost, points | same class | worst image | signal to noise | CPU time |\n" + "|---" * 6 + "|")
     for name in names:
         path = folder / f"{name}.tflite"
         if not path.is_file():

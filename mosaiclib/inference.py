@@ -79,16 +79,16 @@ def of_keras(model, card) -> Network:
 
 
 class KerasSegmenter:
-    """A Keras network as a function from a picture, uint8 [H, W, 3], to its class map, integer [H, W].
+    """A Keras network as a function from an image, uint8 [H, W, 3], to its class map, integer [H, W].
 
     build: called with (height, width) and an output of `models.build`, returns the network; one is kept at a time.
-    The output is "classes". input_scale: pictures are resized by this factor before the network sees them; the output
-    is then "logits", which are resized to the picture's own size before the largest is taken.
+    The output is "classes". input_scale: images are resized by this factor before the network sees them; the output
+    is then "logits", which are resized to the image's own size before the largest is taken.
     """
 
     def __init__(self, build, input_scale=1.0):
         if not input_scale > 0:
-            raise ValueError(f"Pictures cannot be resized by {input_scale}: input_scale must be above 0.")
+            raise ValueError(f"Images cannot be resized by {input_scale}: input_scale must be above 0.")
         self._build, self._scale, self._size, self._model = build, input_scale, None, None
         self._output = "classes" if input_scale == 1 else "logits"
 
@@ -106,7 +106,7 @@ class KerasSegmenter:
 
 
 def letterbox(image, size):
-    """Fits a picture into `size` (height, width), keeping its aspect, at the top left; the rest is grey.
+    """Fits an image into `size` (height, width), keeping its aspect, at the top left; the rest is grey.
 
     The protocol of MLPerf Mobile's ADE20K. Returns (uint8 [height, width, 3], (rows, columns) in use).
     """
@@ -119,7 +119,7 @@ def letterbox(image, size):
 
 
 def segment(classes_of, image, size):
-    """The class map uint8 [H, W] of a picture of any size.
+    """The class map uint8 [H, W] of an image of any size.
 
     classes_of: from uint8 [h, w, 3] of `size` to integer [h, w]: a TFLite file's runner, or `keras_runner`.
     """
@@ -129,7 +129,7 @@ def segment(classes_of, image, size):
 
 
 def agreement(one, other, image, size):
-    """The share of a picture's pixels (without the grey beside it) where two networks find the same class."""
+    """The share of an image's pixels (without the grey beside it) where two networks find the same class."""
     canvas, (rows, columns) = letterbox(image, size)
     return float((one(canvas) == other(canvas))[:rows, :columns].mean())
 

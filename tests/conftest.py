@@ -1,4 +1,4 @@
-"""What several tests share: a data set of two small pictures a split, and the outside files where they are."""
+"""What several tests share: a data set of two small images a split, and the outside files where they are."""
 
 import os
 import sys
@@ -62,7 +62,7 @@ def mirror_if_any():
 
 @pytest.fixture
 def tiny_dataset(tmp_path):
-    """A `Dataset` of random pictures with blocky labels of 4 classes: 6 for train, 2 for val, 72x88 pixels."""
+    """A `Dataset` of random images with blocky labels of 4 classes: 6 for train, 2 for val, 72x88 pixels."""
     generator = np.random.default_rng(7)
     for split, count in (("train", 6), ("val", 2)):
         for number in range(count):

@@ -25,7 +25,7 @@ RECIPE = training.Recipe(
 
 
 class RandomPictures(datasets.Dataset):
-    """Pictures in memory whose share of labelled pixels goes from nearly none to all."""
+    """Images in memory whose share of labelled pixels goes from nearly none to all."""
 
     def read(self, sample):
         number = int(sample.image_path.stem)

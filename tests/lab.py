@@ -167,7 +167,7 @@ class Explorer:
         return line.partition("; ")[2]
 
     def labels(self, heading):
-        """What the pictures of a panel are said to show."""
+        """What the images of a panel are said to show."""
         return " ".join(e.get_attribute("aria-label") for e in self.all("figure[aria-label]", heading))
 
     def until(self, condition, what, patience_s=90):
@@ -235,7 +235,7 @@ class Explorer:
         return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB"))
 
     def watch_frames(self):
-        """From now on remembers the longest time between two frames, and the size of decoded pictures."""
+        """From now on remembers the longest time between two frames, and the size of decoded images."""
         self.driver.execute_script("""
         const decode = window.createImageBitmap;
         window.createImageBitmap = async (blob) => {

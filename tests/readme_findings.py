@@ -39,7 +39,7 @@ def _compared(findings, number):
     ]
     seeds = min(count for pair in finding["pairs"] for count in pair["seeds"])
     verdict = finding["elsewhere"].capitalize()
-    return f"{finding['claim']} {verdict}: {'; '.join(told)} ({seeds} seeds or more a network, 95 %)."
+    return f"{finding['claim']} {verdict}: {'; '.join(told)} ({seeds} seeds or more per network, 95 %)."
 
 
 def _costs(published):

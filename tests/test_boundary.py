@@ -8,7 +8,7 @@ from mosaiclib.evaluation import boundary
 
 
 def by_definition(truth, prediction, classes, d):
-    """Intersection and union per class: a mask minus its erosion, the picture's edge being a contour."""
+    """Intersection and union per class: a mask minus its erosion, the image's edge being a contour."""
     found = []
     for number in range(classes):
         bands = []

@@ -121,7 +121,7 @@ def test_one_seed_is_no_evidence(profile):
     profile(_mosaic(group_convolution=False), 0, 0.65)
     finding = _of(GROUPS)
     assert finding.elsewhere == "undecided" and "estimate" not in finding.pairs[0]
-    assert "1 seed a network, and 3 are needed" in finding.elsewhere_sentence
+    assert "1 seed per network, and 3 are needed" in finding.elsewhere_sentence
 
 
 def test_a_claim_of_many_pairs_is_a_yes_only_with_all_of_them(profile):

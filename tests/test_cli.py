@@ -92,7 +92,7 @@ def test_int8_is_calibrated_on_a_folder_s_pictures_spread_over_it_and_says_where
     assert status == 0 and len(seen[1]) == 4 and "which costs accuracy (docs/int8.md): --calibration FOLDER" in err
     assert mosaic(*asked, "float32")[2] == ""
     status, _, err = mosaic(*asked, "int8", "--calibration", tmp_path / "empty")
-    assert status == 1 and "There is no .jpg, .jpeg or .png picture in" in err
+    assert status == 1 and "There is no .jpg, .jpeg or .png image in" in err
 
 
 def test_the_command_and_the_plan_do_not_wait_for_keras():

@@ -31,7 +31,7 @@ def test_augmentation_never_makes_a_new_id():
 
 
 def test_picture_and_label_move_together():
-    """The picture carries the label's id as its grey value: away from edges both must still agree."""
+    """The image carries the label's id as its grey value: away from edges both must still agree."""
     generator = np.random.default_rng(1)
     label = cv2.resize(generator.integers(1, 12, (6, 8), dtype=np.uint8), (161, 121), interpolation=cv2.INTER_NEAREST)
     for _ in range(20):
@@ -112,7 +112,7 @@ def test_camvid_reads_a_zip_and_ignores_void(camvid_zip, tmp_path, monkeypatch):
     (unpacked / "valannot/0001.png").rename(unpacked / "valannot/0002.png")
     assert [problem.partition(str(unpacked))[2] for problem in from_folder.listing("val")[1]] == [
         f"/val/0001.png has no label map: {unpacked}/valannot/0001.png is missing.",
-        "/valannot/0002.png belongs to no picture.",
+        "/valannot/0002.png belongs to no image.",
     ]
 
 
@@ -130,7 +130,7 @@ def test_bad_files_are_named(tiny_dataset, tmp_path):
     with pytest.raises(ValueError, match=r"0_label\.png holds the id 77"):
         tiny_dataset.read(sample)
     images.write_png(sample.label_path, np.zeros((9, 9), np.uint8))
-    with pytest.raises(ValueError, match="is 9x9, but its picture is 88x72"):
+    with pytest.raises(ValueError, match="is 9x9, but its image is 88x72"):
         tiny_dataset.read(sample)
     sample.image_path.write_bytes(sample.image_path.read_bytes()[:99])
     with pytest.raises(ValueError, match=r"0_image\.png is not a readable"):
@@ -187,7 +187,7 @@ def test_a_mirror_with_a_wrong_file_is_not_believed(tmp_path, monkeypatch):
 
 
 def test_light_changes_whole_channels_and_no_label():
-    """A flat picture stays flat; factors stay within what was asked for; two pictures differ."""
+    """A flat image stays flat; factors stay within what was asked for; two images differ."""
     label = np.arange(64, dtype=np.uint8).reshape(8, 8)
     augmentation = Augmentation((8, 8), scale=(1, 1), flip=False, light=0.4)
     generator, seen = np.random.default_rng(3), set()

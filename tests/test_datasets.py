@@ -26,7 +26,7 @@ SIZE = (37, 53)
 
 
 def write_pair(picture, label, ids, size=SIZE):
-    """Writes a grey picture (JPEG or PNG by its name) and a label map whose pixels run through `ids`."""
+    """Writes a grey image (JPEG or PNG by its name) and a label map whose pixels run through `ids`."""
     images.write_png(picture.with_suffix(".png"), np.full((*size, 3), 90, np.uint8))
     if picture.suffix == ".jpg":
         from PIL import Image
@@ -39,7 +39,7 @@ def write_pair(picture, label, ids, size=SIZE):
 
 @pytest.fixture
 def cityscapes(tmp_path):
-    """Two cities with one picture each in train, one city in val; the test split and other files lie beside them."""
+    """Two cities with one image each in train, one city in val; the test split and other files lie beside them."""
     for split, city, ids in (("train", "zurich", range(34)), ("train", "aachen", [7]), ("val", "munster", [26, 0])):
         stem = tmp_path / "gtFine" / split / city / f"{city}_000000_000019_gtFine"
         picture = tmp_path / "leftImg8bit" / split / city / f"{city}_000000_000019_leftImg8bit.png"
@@ -166,7 +166,7 @@ def test_a_folder_without_splits_is_divided(tmp_path):
     assert [sample.image_path.stem for sample in data.split("val")] == ["00", "10", "20"]
     found = verify(data)
     assert found.pictures == {"train": 20, "val": 3}
-    assert [problem.split("/")[-1] for problem in found.problems] == ["lone.png belongs to no picture."]
+    assert [problem.split("/")[-1] for problem in found.problems] == ["lone.png belongs to no image."]
 
 
 @pytest.mark.parametrize(
@@ -214,16 +214,16 @@ def spoil(root):
         "images/train/cut.png is not a readable",
         "labels/train/cut.png holds the id 78, which folder does not have",
         "labels/train/cut_label.png is not a readable",
-        "labels/train/small.png is 11x9, but its picture is 53x37",
+        "labels/train/small.png is 11x9, but its image is 53x37",
         "labels/train/small.png holds the id 77",
         "labels/train/foreign.png holds the ids 77, 99",
         "labels/train/colour.png is not a label map: its pixels are colours",
         "images/train/unlabelled.png has no label map",
-        "labels/train/unlabeled.png belongs to no picture",
+        "labels/train/unlabeled.png belongs to no image",
         "labels/train/twice.png: rename one of them",
-        "labels/val/c.png belongs to no picture",
-        f"The split 'val' of folder in {root} holds no pictures",
-        f"The split 'extra' of folder in {root} holds no pictures",
+        "labels/val/c.png belongs to no image",
+        f"The split 'val' of folder in {root} holds no images",
+        f"The split 'extra' of folder in {root} holds no images",
     ]
 
 

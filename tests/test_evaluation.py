@@ -227,7 +227,7 @@ def test_an_unknown_rule_lists_the_rules():
 
 
 def test_pictures_may_be_enlarged_for_the_network_and_are_scored_at_their_own_size():
-    """The network's logits are its input's colours: the class is the picture's largest channel, whatever the scale."""
+    """The network's logits are its input's colours: the class is the image's largest channel, whatever the scale."""
     seen = []
 
     class Colours:

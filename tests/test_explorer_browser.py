@@ -34,7 +34,7 @@ def explorer(tmp_path_factory):
     folder = tmp_path_factory.mktemp("explorer")
     environment = explored.write(folder)
     if fetch.find("mlperf/mosaic_r4_uint8.tflite") is None:
-        print("The authors' R4 is not here (MOSAIC_MIRROR): the picture is seen by an untrained network.")
+        print("The authors' R4 is not here (MOSAIC_MIRROR): the image is seen by an untrained network.")
     with lab.jupyterlab(folder, environment) as address, lab.chromium(folder) as driver:
         driver.get(address)
         lab.run_all_cells(driver)
@@ -111,18 +111,18 @@ def test_an_uploaded_picture_gets_its_overlay(explorer, tmp_path):
     exif[0x0112] = 6  # stands on its side, as phones write it
     Image.fromarray(pixels).save(tmp_path / "phone <b>.jpg", exif=exif, quality=95)
     explorer.panel(SEE).find_element("css selector", "input[type=file]").send_keys(str(tmp_path / "phone <b>.jpg"))
-    explorer.until(lambda: "160x90 pixels" in explorer.panel(SEE).text, "the picture, upright")
+    explorer.until(lambda: "160x90 pixels" in explorer.panel(SEE).text, "the image, upright")
     canvas = explorer.all("canvas", SEE)[0]
     bare = explorer.pixels(canvas, opacity=0)
     under = explorer.pixels(canvas, opacity=1)
     assert bare.shape[0] > bare.shape[1]
-    assert np.abs(bare.astype(int) - under).mean() > 5  # classes cover the picture
+    assert np.abs(bare.astype(int) - under).mean() > 5  # classes cover the image
     explorer.point_at(canvas)
     explorer.until(lambda: re.search(r", \d+ %$", explorer.all(".mosaic-under", SEE)[0].text), "class and confidence")
     first = explorer.all(".mosaic-legend button", SEE)[0]
     explorer.click(first)
     explorer.until(lambda: "isolated=" in explorer.code(SEE), "one class alone")
-    (tmp_path / "no.jpg").write_bytes(b"no picture" * 300_000)  # three pieces
+    (tmp_path / "no.jpg").write_bytes(b"no image" * 300_000)  # three pieces
     explorer.panel(SEE).find_element("css selector", "input[type=file]").send_keys(str(tmp_path / "no.jpg"))
     explorer.until(lambda: "no.jpg is not a readable JPEG or PNG" in explorer.panel(SEE).text, "what is wrong with it")
     assert "160x90 pixels" in explorer.panel(SEE).text
@@ -133,7 +133,7 @@ def test_twenty_megapixels_do_not_freeze_the_page(explorer, tmp_path):
     Image.fromarray(np.dstack([ramp, ramp[::-1], ramp])).save(tmp_path / "large.jpg", quality=80)
     explorer.watch_frames()
     explorer.panel(SEE).find_element("css selector", "input[type=file]").send_keys(str(tmp_path / "large.jpg"))
-    explorer.until(lambda: "3888x5184 pixels" in explorer.panel(SEE).text, "the large picture")
+    explorer.until(lambda: "3888x5184 pixels" in explorer.panel(SEE).text, "the large image")
     width, height = explorer.driver.execute_script("return window.shownSize")
     assert max(width, height) <= 1280
     print(f"the longest pause of the page was {explorer.longest_pause_ms():.0f} ms")
@@ -142,7 +142,7 @@ def test_twenty_megapixels_do_not_freeze_the_page(explorer, tmp_path):
 
 def test_a_click_opens_the_page_of_a_run(explorer):
     rows = {row.get_attribute("data-pick"): row for row in explorer.all("tr[data-pick]", COMPARE)}
-    assert "worst pictures" in explorer.panel(COMPARE).text
+    assert "worst images" in explorer.panel(COMPARE).text
     explorer.click(rows["quick/train/minicity"])
     explorer.until(lambda: "val mIoU" in explorer.labels(COMPARE), "the learning curve")
     explorer.click({row.get_attribute("data-pick"): row for row in explorer.all("tr[data-pick]", COMPARE)}[

@@ -29,7 +29,7 @@ SIZE = (96, 128)
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """A weights folder of a small MOSAIC whose batch norms have seen random pictures."""
+    """A weights folder of a small MOSAIC whose batch norms have seen random images."""
     folder = tmp_path_factory.mktemp("weights") / "w"
     spec = catalogue.get("mnmh480-mosaic-bins1.4")
     model = models.build(spec, SIZE, 5)
@@ -45,7 +45,7 @@ def weights(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def calibration():
-    """Pictures without black and white, as dull ones are: the input's range may not follow them."""
+    """Images without black and white, as dull ones are: the input's range may not follow them."""
     return [inference.letterbox(free.read(), SIZE)[0].clip(30, 200) for free in FREE_PICTURES]
 
 
@@ -116,7 +116,7 @@ def test_the_default_output_is_a_class_map(weights, calibration, tmp_path):
     # Not all: two logits may be one rounding apart, and the order of sums is each processor's own.
     assert (segmenter.classes(calibration[0]) == ours(calibration[0])).mean() > 0.999
     assert file.ops["ARG_MAX"] == 1
-    with pytest.raises(ValueError, match=r"takes pictures of \(96, 128\)"):
+    with pytest.raises(ValueError, match=r"takes images of \(96, 128\)"):
         segmenter.classes(calibration[0][:50])
 
 
@@ -151,7 +151,7 @@ def stem(network, image):
 
 
 def test_raw_pixels_mean_the_same_as_scaled_ones(weights, calibration):
-    """Inside the picture; at its border the convolution pads with another grey."""
+    """Inside the image; at its border the convolution pads with another grey."""
     network = models.load(weights, SIZE, output="logits", batch=1)
     pixels = calibration[0][None].astype("float32")
     expected = stem(network, pixels / 127.5 - 1)
@@ -282,7 +282,7 @@ def test_what_cannot_be_exported_says_so(weights, tmp_path):
         export.export(weights, SIZE, tmp_path, ("float32", "int4"))
     with pytest.raises(ValueError, match="Unknown output 'colours'"):
         export.export(weights, SIZE, tmp_path, ("float32",), output="colours")
-    with pytest.raises(ValueError, match="needs calibration pictures"):
+    with pytest.raises(ValueError, match="needs calibration images"):
         export.export(weights, SIZE, tmp_path, ("int8",))
     with pytest.raises(ValueError, match="batch=1"):
         export.to_tflite(models.load(weights, SIZE), "float32")

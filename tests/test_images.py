@@ -138,7 +138,7 @@ def test_an_orientation_that_no_size_shows_is_a_note(orientation, size, tmp_path
 def test_a_split_without_images_says_what_lies_there(tmp_path):
     data = folder(tmp_path, [0, 1, 2])
     (tmp_path / "images/train/a.jpg").rename(tmp_path / "images/train/a.tif")
-    with pytest.raises(ValueError, match=r"holds no pictures, but 1 \.tif file: `mosaic data import"):
+    with pytest.raises(ValueError, match=r"holds no images, but 1 \.tif file: `mosaic data import"):
         data.split("train")
     (tmp_path / "images/train/a.tif").rename(tmp_path / "images/train/a.jpg")
     (tmp_path / "labels/train/a.png").rename(tmp_path / "labels/train/a_mask.png")

@@ -118,7 +118,7 @@ def test_dilation_stands_only_where_a_stride_was_removed(name):
     ("size", "grid"), [((64, 128), (1, 4)), ((49, 49), (1, 1)), ((32, 32), (1, 1)), ((65, 129), (2, 5))]
 )
 def test_lraspp_pools_in_wide_windows(size, grid):
-    """Grids of 1024x2048, 769x769, 512x512 and 1025x2049 pictures."""
+    """Grids of 1024x2048, 769x769, 512x512 and 1025x2049 images."""
     coarse, fine = keras.Input((*size, 5)), keras.Input((2 * size[0], 2 * size[1], 4))
     model = keras.Model([coarse, fine], lraspp({16: coarse, 8: fine}, LRASPPHead(filters=6), 3))
     assert model.get_layer("lraspp.gate").output.shape == (None, *grid, 6)

@@ -121,7 +121,7 @@ def test_every_notebook_runs_from_the_outside_of_a_profile(tiny):
     assert results["pretrain/tiny"]["pretrained_arrays"] > 200
     trained, evaluated = results["train/tiny"], results["evaluate/tiny"]
     assert trained["steps"] == 2 and len(trained["history"]) == 1
-    # Trained at the size of the pictures, so validation and evaluation must find the same number, but for pixels whose
+    # Trained at the size of the images, so validation and evaluation must find the same number, but for pixels whose
     # two best classes are a rounding apart.
     assert evaluated["miou"] == pytest.approx(trained["best_val_miou"], abs=1e-3)
     assert np.sum(evaluated["confusion"]) == sum(
@@ -147,7 +147,7 @@ def test_every_notebook_runs_from_the_outside_of_a_profile(tiny):
     assert {point["kind"] for point in results["figures/figure_1"]["points"]["Cityscapes"]} == {"mosaic", "other"}
     explored = nbformat.read(runs.folder_of(tiny.name, "explore/explorer") / "notebook.ipynb", as_version=4)
     shown = [output["data"] for cell in explored.cells for output in cell.get("outputs", ()) if "data" in output]
-    assert [set(data) for data in shown] == [{"text/html", "text/plain"}] * 4  # pictures and tables, no empty frames
+    assert [set(data) for data in shown] == [{"text/html", "text/plain"}] * 4  # images and tables, no empty frames
     assert [data["text/plain"].partition("(")[0] for data in shown] == [
         "explore.design", "explore.segment", "explore.compare", "explore.measure",
     ]  # fmt: skip

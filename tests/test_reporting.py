@@ -238,7 +238,7 @@ def test_text_from_outside_is_escaped(tmp_path):
         figures.gallery([[figures.label_map(np.zeros((5, 4), int), PALETTE, EVIL, EVIL)]], EVIL),
         figures.run_link(f"train/{EVIL.replace('/', '|')}", EVIL),
     ]  # fmt: skip
-    assert all("<script" not in table.data for table in pieces), "notebooks' pictures and tables, before the page"
+    assert all("<script" not in table.data for table in pieces), "notebooks' images and tables, before the page"
     text = v4.new_output("display_data", data={"text/plain": EVIL})
     nb = notebook(*map(shown, pieces), printed(EVIL), printed(EVIL, "stderr"), text, error)
     row = EVIL.replace("/", "|")
@@ -415,7 +415,7 @@ def test_no_photograph_is_smuggled_into_published_pages(tmp_path):
         <object data="data:image/png;base64,{raw}"></object><a href="data:image/png;base64,{raw}">c</a>
         <style>p {{ background: url(data:image/png;base64,{raw}) }}</style><!-- data:image/png;base64,{raw} -->
         <p title="data:image/png;base64,{raw}">d</p><video poster="data:image/png;base64,{raw}"></video>
-        <picture><source srcset="data:image/png;base64,{raw}"></picture>"""
+        <image><source srcset="data:image/png;base64,{raw}"></picture>"""
     nb = notebook(
         shown(figures.label_map(label, PALETTE, "map", "the label map")),
         shown(figures.photograph(photo, "photo", "a photograph", shareable=False, credit="CamVid, research only")),
@@ -426,7 +426,7 @@ def test_no_photograph_is_smuggled_into_published_pages(tmp_path):
         v4.new_output("display_data", data={"image/svg+xml": svg}),
         v4.new_output("display_data", data={"text/html": smuggling}),
         printed(f"data:image/png;base64,{raw}"),
-        text=f"# Pictures\n\n![x](attachment:x.png) <img src='data:image/png;base64,{raw}'>",
+        text=f"# Images\n\n![x](attachment:x.png) <img src='data:image/png;base64,{raw}'>",
     )
     nb.cells[0].attachments = {"x.png": {"image/png": raw}}
     root, published = tmp_path / "quick", tmp_path / "published"
@@ -469,7 +469,7 @@ def test_published_pages_stay_below_the_limit_or_are_not_written(tmp_path):
     assert not (tmp_path / "published").exists()
 
 
-# === Pictures and tables ===
+# === Images and tables ===
 
 
 @pytest.mark.parametrize("shape", [(7, 5), (33, 701), (1, 1)])

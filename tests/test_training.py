@@ -133,7 +133,7 @@ def test_killed_while_it_writes_a_checkpoint_training_goes_on_from_the_last_one(
     ("label", "message"),
     [
         (np.full((72, 88), 77, np.uint8), r"_label\.png holds the id 77"),
-        (np.zeros((9, 9), np.uint8), r"_label\.png is 9x9, but its picture is 88x72"),
+        (np.zeros((9, 9), np.uint8), r"_label\.png is 9x9, but its image is 88x72"),
         (None, r"_image\.png is not a readable JPEG or PNG"),
     ],
 )
@@ -433,7 +433,7 @@ def test_an_untrained_part_keeps_its_weights_and_resumes_bitwise(tiny_dataset, t
 
 
 def test_accumulated_batches_are_one_batch(tiny_dataset, tmp_path):
-    """Two batches of 2 make the step of one of 4: batch norms are frozen, and whole pictures have as many pixels."""
+    """Two batches of 2 make the step of one of 4: batch norms are frozen, and whole images have as many pixels."""
     ends = []
     for size, accumulate in ((4, 1), (2, 2)):
         plan = recipe(
@@ -442,7 +442,7 @@ def test_accumulated_batches_are_one_batch(tiny_dataset, tmp_path):
         )  # fmt: skip
         network, _ = trained(tiny_dataset, tmp_path / str(size), plan, [1])
         ends.append([np.asarray(v) for v in network.weights])
-    # 6 pictures: one step of 4, or one of 2 x 2 and a third batch that only accumulates.
+    # 6 images: one step of 4, or one of 2 x 2 and a third batch that only accumulates.
     for one, two in zip(*ends, strict=True):
         np.testing.assert_allclose(one, two, atol=1e-6)
 

@@ -208,7 +208,7 @@ def _within(module, prefix):
 
 
 def settings(profile, run_id) -> str:
-    """What else than code a run's result depends on: its parameters, the specs of its networks, your own pictures."""
+    """What else than code a run's result depends on: its parameters, the specs of its networks, your own images."""
     names = networks_of(profile, run_id) if _builds(run_id) else ()
     pictures = own_pictures(profile.runs[run_id].all_parameters)
     parts = [sorted(profile.runs[run_id].parameters.items()), [catalogue.get(name).to_json() for name in names]]
@@ -218,7 +218,7 @@ def settings(profile, run_id) -> str:
 def own_pictures(values) -> str:
     """A text that changes with the files of the data set `folder`, where a run's parameters name one; else "".
 
-    A picture that is added or relabelled reruns what has seen it. The published data sets do not change.
+    An image that is added or relabelled reruns what has seen it. The published data sets do not change.
     """
     return _state_of(ROOT / Path(values["data_root"]).expanduser()) if values.get("dataset") == "folder" else ""
 

@@ -136,7 +136,7 @@ def _peak_memory_mb():
 def _scratch(profile, run_id, code_fingerprint, values) -> str:
     """The name of a run's scratch folder, which outlives a killed run.
 
-    It is kept as long as neither code nor parameters nor pictures change, and no longer: others are removed.
+    It is kept as long as neither code nor parameters nor images change, and no longer: others are removed.
     """
     pictures = dependencies.own_pictures(values)
     key = hashlib.sha256(f"{code_fingerprint}{sorted(values.items())}{pictures}".encode()).hexdigest()[:12]

@@ -21,8 +21,8 @@ def report(profile, jobs=None, publish=None, tables=(), rows=(), plan_only=False
     """Brings the report of a profile up to date; True where every run that was asked for is done.
 
     jobs: notebooks at once; None for as many as
-    cores and memory allow, with one training at a time. publish: also write pages without pictures that may not
-    be passed on to this folder. tables, rows: run only these tables of the paper, and these networks.
+    cores and memory allow, with one training at a time. publish: also write pages without images that may not
+    be redistributed to this folder. tables, rows: run only these tables of the paper, and these networks.
     plan_only: say what would be done, and do nothing. on_cpu: go on without the GPU that the profile is made for.
     """
     from mosaicbook import site

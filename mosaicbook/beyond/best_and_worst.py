@@ -1,4 +1,4 @@
-"""The best and the worst pictures of an evaluation, from the predictions that it kept."""
+"""The best and the worst images of an evaluation, from the predictions that it kept."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,13 +13,13 @@ figures.style()
 
 
 def kept(result) -> list[dict]:
-    """The pictures of an evaluation whose predictions were kept, worst first. result: its result.json."""
+    """The images of an evaluation whose predictions were kept, worst first. result: its result.json."""
     found = [picture for picture in result.get("pictures", []) if "prediction" in picture]
     return sorted(found, key=lambda picture: picture["miou"])
 
 
 def row(picture, dataset, split, folder) -> list:
-    """Photograph, truth, prediction and errors of one kept picture, for `figures.gallery`.
+    """Photograph, truth, prediction and errors of one kept image, for `figures.gallery`.
 
     folder: the evaluation's run. Raises ValueError where the prediction is gone or of another size.
     """
@@ -28,7 +28,7 @@ def row(picture, dataset, split, folder) -> list:
     prediction = images.read_label(folder / picture["prediction"])
     name = f"{picture['picture']}, mIoU {100 * picture['miou']:.1f} %"
     return [
-        figures.photograph(image, f"Picture {name}", name, shareable=dataset.shareable, credit=dataset.licence),
+        figures.photograph(image, f"Image {name}", name, shareable=dataset.shareable, credit=dataset.licence),
         figures.label_map(label, dataset.palette, f"Truth of {name}", "truth"),
         figures.label_map(prediction, dataset.palette, f"Prediction for {name}", "prediction"),
         figures.error_map(label, prediction, f"Errors in {name}", what_went_wrong(label, prediction, dataset.classes)),
@@ -36,7 +36,7 @@ def row(picture, dataset, split, folder) -> list:
 
 
 def what_went_wrong(label, prediction, classes) -> str:
-    """The two confusions that cost a picture most pixels, as a caption."""
+    """The two confusions that cost an image most pixels, as a caption."""
     matrix = ConfusionMatrix(len(classes))
     matrix.update(label, prediction)
     total = int(matrix.counts.sum()) or 1
@@ -46,12 +46,12 @@ def what_went_wrong(label, prediction, classes) -> str:
 
 
 def distribution(result):
-    """How the pictures' own mIoU are spread, as a matplotlib figure: a bar for every 5 points."""
+    """How the images' own mIoU are spread, as a matplotlib figure: a bar for every 5 points."""
     values = [100 * picture["miou"] for picture in result["pictures"]]
     figure, axes = plt.subplots(figsize=(6.4, 3.2))
     sns.histplot(x=values, binwidth=5, binrange=(0, 100), ax=axes)
     axes.axvline(float(np.median(values)), color=figures.INK, linewidth=1.5, linestyle="--")
-    axes.set(xlabel="mIoU of a picture, % (dashed: the median)", ylabel="pictures", xlim=(0, 100))
+    axes.set(xlabel="mIoU of an image, % (dashed: the median)", ylabel="images", xlim=(0, 100))
     axes.yaxis.get_major_locator().set_params(integer=True)
     axes.grid(axis="x", visible=False)
     return figure

@@ -31,7 +31,7 @@ def score(classes_of, dataset, samples, ratios, rule) -> dict:
 
 
 def differing(label, classes) -> float:
-    """The share of the scored pixels of one picture that are found as another class."""
+    """The share of the scored pixels of one image that are found as another class."""
     scored = label != images.IGNORE
     return float((classes != label)[scored].mean()) if scored.any() else 0.0
 

@@ -18,7 +18,7 @@ FORMATS = {"seeds differ": ".2f", "MAdds": ".3f"}
 
 @dataclass(frozen=True)
 class Network:
-    """One network of a study: its evaluations, one a seed, in the order of the seeds."""
+    """One network of a study: its evaluations, one per seed, in the order of the seeds."""
 
     study: Study
     evaluations: tuple
@@ -29,7 +29,7 @@ class Network:
 
     @property
     def mious(self):
-        """In 0..1, one a seed."""
+        """In 0..1, one per seed."""
         return [evaluated.result["miou"] for evaluated in self.evaluations]
 
     @property

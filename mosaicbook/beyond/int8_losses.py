@@ -11,7 +11,7 @@ FLOAT, FILE = "#0173b2", "#d55e00"
 def rows(result, precision) -> list[dict]:
     """[{"class", "keras", "file", "lost"}] in percent and points, the greatest loss first.
 
-    result: result.json of an export run. A class that is nowhere in the pictures is left out.
+    result: result.json of an export run. A class that is nowhere in the images is left out.
     """
     keras = result["keras_per_class_iou"]
     file = next(f for f in result["files"] if f["precision"] == precision)["per_class_iou"]

@@ -140,7 +140,7 @@ def _forget_dead(study):
             study.tell(trial.number, state=TrialState.FAIL)
 
 
-# === What came out ===
+# === Results ===
 
 
 def scored(study) -> list:

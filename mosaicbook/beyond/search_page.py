@@ -50,7 +50,7 @@ def importance_plot(shares):
 
 
 def verdicts(folders, madds) -> list[dict]:
-    """The paper's default and the chosen designs, each less the default. folders: {role: run folder}, default first.
+    """The paper's default and the chosen designs, each minus the default. folders: {role: run folder}, default first.
 
     madds: {role: billions}. A difference is of mean mIoUs over seeds, its interval by docs/evidence.md with the chance
     of a false yes shared by all designs (Holm's first level). Raises ValueError where two may not be compared.
@@ -109,7 +109,7 @@ def shown(rows) -> list[dict]:
             "MAdds": row["madds_b"],
             "seeds": row["seeds"],
             "mIoU": intervals.text(row["miou"], intervals.Interval(row["miou"], *row["miou_interval"])),
-            "less the default": _points(row) if "difference" in row else None,
+            "minus the default": _points(row) if "difference" in row else None,
             "more accurate": row.get("more_accurate"),
         }
         for row in rows

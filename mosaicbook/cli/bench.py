@@ -21,7 +21,7 @@ def _size(text):
 
 UNRELATED = (
     "four photographs that have nothing to do with your data, which costs accuracy (docs/int8.md): "
-    "--calibration FOLDER with eight pictures of yours does better."
+    "--calibration FOLDER with eight images of yours does better."
 )
 
 
@@ -34,7 +34,7 @@ def export_network(
         str, typer.Option(help="classes, confidences (for MediaPipe), full_logits or logits.")
     ] = "classes",
     precision: Annotated[list[str] | None, typer.Option(help="float32, float16, dynamic or int8; repeatable.")] = None,
-    calibration: Annotated[Path | None, typer.Option(help="A folder of pictures, for int8: eight or more.")] = None,
+    calibration: Annotated[Path | None, typer.Option(help="A folder of images, for int8: eight or more.")] = None,
     target: Annotated[
         str | None,
         typer.Option("--for", help="android, ios or web: a folder with files, labels and the lines that call them."),
@@ -49,12 +49,12 @@ def export_network(
 
     size = _size(input_size)
     if calibration and not calibration.is_dir():
-        raise ValueError(f"{calibration} is not a folder of pictures.")
+        raise ValueError(f"{calibration} is not a folder of images.")
     found = (
         sorted(p for p in calibration.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png")) if calibration else []
     )
     if calibration and not found:
-        raise ValueError(f"There is no .jpg, .jpeg or .png picture in {calibration}.")
+        raise ValueError(f"There is no .jpg, .jpeg or .png image in {calibration}.")
     loaded = [inference.letterbox(images.read_image(path), size)[0] for path in datasets.spread(found, 64)]
     loaded = loaded or [inference.letterbox(free.read(), size)[0] for free in FREE_PICTURES]
     if target:

@@ -21,8 +21,8 @@ def evaluate(
     split: Annotated[str, typer.Option(help="The split to evaluate on.")] = "val",
     rule: Annotated[str | None, typer.Option(help="cityscapes, camvid, garden or mlperf31.")] = None,
     root: Annotated[Path | None, typer.Option(help="The folder that holds the data set.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Only the first so many pictures.")] = None,
-    input_scale: Annotated[float, typer.Option(help="Resize pictures by this for the network.")] = 1.0,
+    limit: Annotated[int | None, typer.Option(help="Only the first so many images.")] = None,
+    input_scale: Annotated[float, typer.Option(help="Resize images by this for the network.")] = 1.0,
     counts: Annotated[Path | None, typer.Option(help="Where the counts of each image are kept (.npz).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ):

@@ -152,13 +152,13 @@ def import_keras_applications(
 
 @app.command()
 def predict(
-    image: Annotated[Path, typer.Argument(help="A JPEG or PNG picture of any size.")],
+    image: Annotated[Path, typer.Argument(help="A JPEG or PNG image of any size.")],
     out: Annotated[Path, typer.Option(help="The overlay to write (PNG).")],
     weights: WeightsOption = None,
     tflite: TFLiteOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the share of pixels of each class as JSON.")] = False,
 ):
-    """Segments a picture and writes it with its classes coloured over it and a legend."""
+    """Segments an image and writes it with its classes coloured over it and a legend."""
     from mosaicbook.show import overlays
     from mosaiclib import inference
     from mosaiclib.data import fetch, images

@@ -41,7 +41,7 @@ def report(profile: ProfileOption = "quick",
                min=1, help="Notebooks at once (default: one a core, and one training at a time).")] = None,
            on_cpu: Annotated[bool, typer.Option("--on-cpu", help="Go on where a profile misses its GPU.")] = False,
            publish: Annotated[Path | None, typer.Option(
-               help="Also write the pages here, without pictures that may not be redistributed.")] = None):  # fmt: skip
+               help="Also write the pages here, without images that may not be redistributed.")] = None):  # fmt: skip
     """Runs what is not up to date in a profile, then writes its report. Exit status 1 if anything failed."""
     from mosaicbook.batch import scheduler
 

@@ -94,12 +94,12 @@ class ComparePanel(Panel):
         return next((row for row in self.rows if row.record.run_id == self.knobs["other"].value), None)
 
     def _show_page(self):
-        self.page.value = self._page(_live_picture) if self.opened else ""
+        self.page.value = self._page(_live_figure) if self.opened else ""
         self.show_code()
 
-    def _page(self, picture):
+    def _page(self, draw):
         beside = compare_view.side_by_side(self.opened, self.other) if self.other else ""
-        return beside + compare_view.page(self.opened, picture)
+        return beside + compare_view.page(self.opened, draw)
 
     def _read(self):
         self.rows = run_list.rows(self.profile) if self.profile else []
@@ -142,7 +142,7 @@ class ComparePanel(Panel):
             f"{sum(point['kind'] == 'ours' for point in points)} of them of runs from here",
             MARKS,
         )
-        page = self._page(_static_picture) if self.opened else ""
+        page = self._page(_static_figure) if self.opened else ""
         return compare_view.table(self.rows) + drawn._repr_html_() + page
 
 
@@ -151,11 +151,11 @@ def _told(point, axis):
     return f"{point['label']}: {point['miou_percent']:.2f} % mIoU, {point['x']:.4g} {unit}"
 
 
-def _live_picture(figure, alt):
+def _live_figure(figure, alt):
     drawn = figures.svg(figure).replace("<svg ", "<svg aria-hidden=true ", 1)
     pyplot.close(figure)
     return f'<figure role="img" aria-label="{escape(alt, quote=True)}" class="mosaic-plot">{drawn}</figure>'
 
 
-def _static_picture(figure, alt):
+def _static_figure(figure, alt):
     return figures.figure(figure, alt)._repr_html_()

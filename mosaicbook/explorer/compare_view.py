@@ -1,4 +1,4 @@
-"""What the panel "Compare" shows of runs: their table, and the page of one with curves, classes and worst pictures."""
+"""What the panel "Compare" shows of runs: their table, and the page of one with curves, classes and worst images."""
 
 from html import escape
 from statistics import mean
@@ -38,8 +38,8 @@ def table(rows) -> str:
     )
 
 
-def page(row, picture) -> str:
-    """The page of a run. picture: how a matplotlib figure is shown, from (figure, alt) to HTML."""
+def page(row, draw) -> str:
+    """The page of a run. draw: how a matplotlib figure is shown, from (figure, alt) to HTML."""
     record = row.record
     head = f"<h3>{escape(row.key)}</h3>"
     if record.raw is None:
@@ -47,7 +47,7 @@ def page(row, picture) -> str:
     show = {"train": _train, "evaluate": _evaluate, "heads": _heads, "latency": _latency, "export": _export}.get(
         record.stage
     )
-    return head + _command(record) + (show(row, picture) if show else "")
+    return head + _command(record) + (show(row, draw) if show else "")
 
 
 def side_by_side(one, other) -> str:
@@ -118,7 +118,7 @@ def _command(record):
     return f'<p class="mosaic-caption">{said}</p>{command}'
 
 
-def _train(row, picture):
+def _train(row, draw):
     import pandas as pd
 
     history = pd.DataFrame([epoch.model_dump() for epoch in row.record.result.history])
@@ -129,20 +129,18 @@ def _train(row, picture):
         if row.miou_percent is None
         else f"; the network kept has a val mIoU of {row.miou_percent:.2f} %{row.record.result.over}"
     )
-    return picture(plots.learning_curve(history), f"Loss and val mIoU over {len(history)} epochs{best}")
+    return draw(plots.learning_curve(history), f"Loss and val mIoU over {len(history)} epochs{best}")
 
 
-def _evaluate(row, picture):
+def _evaluate(row, draw):
     result = row.record.result
     palette = datasets.palette_of(result.dataset, len(result.per_class_iou))
-    told = (
-        f"mIoU {100 * result.miou:.2f} %{result.over} by rule {result.rule}, {result.n_images} pictures of {row.data}"
-    )
-    bars = picture(plots.class_bars(result.per_class_iou, palette), f"IoU by class; {told}")
+    told = f"mIoU {100 * result.miou:.2f} %{result.over} by rule {result.rule}, {result.n_images} images of {row.data}"
+    bars = draw(plots.class_bars(result.per_class_iou, palette), f"IoU by class; {told}")
     return f"<p>{escape(told)}</p>{bars}{_worst(row)}"
 
 
-def _heads(row, picture):
+def _heads(row, draw):
     lines = [
         {"seed": raw.get("training", {}).get("seed"), "learning rate": raw.get("training", {}).get("recipe", {}).get(
             "learning_rate"), "mIoU [95 %]": score.miou_text}
@@ -153,12 +151,12 @@ def _heads(row, picture):
 
 
 def _worst(row):
-    """The pictures with the lowest mIoU, with truth, prediction and errors, where the data set is here."""
+    """The images with the lowest mIoU, with truth, prediction and errors, where the data set is here."""
     raw, folder = row.record.raw, row.record.folder
     kept = [about for about in _list(raw.get("pictures")) if run_list.inside(folder, about.get("prediction") or "")]
     kept = sorted(kept, key=lambda about: about.get("miou", 1))[:WORST]
     if not kept:
-        return "<p>This run kept no predictions, so its worst pictures cannot be shown.</p>"
+        return "<p>This run kept no predictions, so its worst images cannot be shown.</p>"
     try:
         with reading_only():  # whatever the result names as its data set
             data = datasets.get(raw["dataset"], raw.get("data_root") or None)
@@ -170,24 +168,24 @@ def _worst(row):
             name = f"{about['picture']}, mIoU {100 * about['miou']:.0f} %"
             rows.append(
                 [
-                    figures.photograph(image, f"Picture {name}", name, shareable=data.shareable, credit=data.licence),
+                    figures.photograph(image, f"Image {name}", name, shareable=data.shareable, credit=data.licence),
                     figures.label_map(label, data.palette, f"Truth of {name}", "truth"),
                     figures.label_map(found, data.palette, f"Prediction for {name}", "prediction"),
                     figures.error_map(label, found, f"Errors in {name}", "errors"),
                 ]
             )
     except (ValueError, OSError, KeyError, IndexError, TypeError) as error:
-        return f"<p>The worst pictures cannot be shown: {escape(' '.join(str(error).split()))}</p>"
-    caption = f"The {len(rows)} worst pictures of {data.title}" + (", synthetic" if data.synthetic else "")
+        return f"<p>The worst images cannot be shown: {escape(' '.join(str(error).split()))}</p>"
+    caption = f"The {len(rows)} worst images of {data.title}" + (", synthetic" if data.synthetic else "")
     return figures.gallery(rows, caption)._repr_html_() + figures.legend(data.classes, data.palette)._repr_html_()
 
 
-def _latency(row, picture):
+def _latency(row, draw):
     rows = [timing.model_dump() for timing in row.record.result.measurements]
     return timings(rows, "Latency on the machine of the run")._repr_html_()
 
 
-def _export(row, picture):
+def _export(row, draw):
     rows = [
         {"file": f.file, "precision": f.precision, "size": f.size_mb,
          "same class as float": None if f.pixel_agreement is None else 100 * f.pixel_agreement}

@@ -100,7 +100,7 @@ def drawings(built) -> str:
 
 
 def static_drawings(built) -> str:
-    """The same as pictures that need no style sheet."""
+    """The same as images that need no style sheet."""
     pictures = [
         figures.from_svg(drawn, 460, f"The {part} of {built.design.name}, drawn from the built network")
         for part, drawn in built.drawings.items()

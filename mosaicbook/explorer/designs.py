@@ -55,7 +55,7 @@ class Design:
         if not self.bins:
             raise ValueError("The context encoder needs at least one pyramid level: choose some bins.")
         if min(self.input_size) < 32 or self.classes < 2:
-            raise ValueError("A network needs pictures of at least 32x32 pixels and at least 2 classes.")
+            raise ValueError("A network needs images of at least 32x32 pixels and at least 2 classes.")
         head = {
             "kind": "mosaic",
             "encoder_filters": self.f,

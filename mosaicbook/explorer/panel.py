@@ -14,7 +14,7 @@ class Panel(widgets.VBox):
     """A panel of widgets.
 
     Shown by a front end that can hold a conversation it is live. In a batch run, where nobody could turn a
-    knob, and in a viewer without widgets it shows `static()` instead: pictures and tables.
+    knob, and in a viewer without widgets it shows `static()` instead: images and tables.
     """
 
     code_title = "In Python"  # what stands before the code

@@ -68,7 +68,7 @@ def _row(profile, record, timed):
 
 
 def scores(record) -> list:
-    """The `results.Evaluation`s of a run, one a seed; [] of one that evaluated nothing, or only chose a rate."""
+    """The `results.Evaluation`s of a run, one per seed; [] of one that evaluated nothing, or only chose a rate."""
     if record.result is None or record.stage not in SCORED or evaluations.choosing(raw_scores(record)):
         return []
     return getattr(record.result, "evaluations", [record.result])

@@ -1,4 +1,4 @@
-"""The panel "See it": a picture, one network or two, and what they find in it."""
+"""The panel "See it": an image, one network or two, and what they find in it."""
 
 from pathlib import Path
 
@@ -25,12 +25,12 @@ STATIC_WIDTH = 640
 
 
 def segment(image="stereo_motorcycle", weights=None, other=None, opacity=0.55, isolated="") -> "SegmentPanel":
-    """The panel on a picture: `explore.segment("photo.jpg", weights="reports/quick/runs/train/minicity/weights")`.
+    """The panel on an image: `explore.segment("photo.jpg", weights="reports/quick/runs/train/minicity/weights")`.
 
     image: a file, the name of a sample (stereo_motorcycle, rocket, coffee, astronaut, minicity), or pixels
     uint8 [H, W, 3]. weights, other: what `networks.load` takes; by default the first that is here, and none
-    beside it. opacity: of the classes over the picture, 0 to 1. isolated: the only class to be shown.
-    Raises ValueError in one sentence for a picture or a network that cannot be read.
+    beside it. opacity: of the classes over the image, 0 to 1. isolated: the only class to be shown.
+    Raises ValueError in one sentence for an image or a network that cannot be read.
     """
     return SegmentPanel(image, weights or next(iter(networks.here().values())), other, opacity, isolated)
 
@@ -200,7 +200,7 @@ class SegmentPanel(Panel):
     def static(self):
         shown = overlays.shrink(self.image, STATIC_WIDTH)
         shareable = isinstance(self._shown["image"], str) and self._shown["image"] in SAMPLES.values()
-        row = [figures.photograph(shown, "The picture", "The picture", shareable=shareable, credit=self._credit)]
+        row = [figures.photograph(shown, "The image", "The image", shareable=shareable, credit=self._credit)]
         for network, palette, (ids, _) in zip(self._both(), self._palettes(), self.found, strict=True):
             label = overlays.shrink_label(ids, shown.shape[:2])
             drawn = overlays.overlay(shown, label, palette, self.viewer.opacity)
@@ -227,7 +227,7 @@ def _read(source):
     free = {picture.name: picture for picture in FREE_PICTURES}
     if isinstance(source, np.ndarray):
         if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3:
-            raise ValueError(f"A picture is uint8 [H, W, 3], but this one is {source.dtype} {list(source.shape)}.")
+            raise ValueError(f"An image is uint8 [H, W, 3], but this one is {source.dtype} {list(source.shape)}.")
         return source, ""
     if isinstance(source, tuple):
         return images.read_image(*source), ""

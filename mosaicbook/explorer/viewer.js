@@ -1,4 +1,4 @@
-// A picture under one or two class maps. All that follows the pointer happens here, without the kernel.
+// An image under one or two class maps. All that follows the pointer happens here, without the kernel.
 
 const CHUNK = 1 << 20; // bytes of a file in one message: Jupyter's web socket refuses large ones
 const LARGEST_FILE = 200 * CHUNK;
@@ -62,13 +62,13 @@ async function upload(model, file, say) {
 
 function render({ model, el }) {
   el.classList.add("mosaic-viewer");
-  const view = { zoom: 1, x: 0, y: 0, pointer: null }; // x, y: the top left corner shown, 0..1 of the picture
+  const view = { zoom: 1, x: 0, y: 0, pointer: null }; // x, y: the top left corner shown, 0..1 of the image
   let photo = null;
   const maps = {};
 
   const tools = make(el, "div", { className: "mosaic-tools" });
   const file = make(tools, "input", { type: "file", accept: "image/jpeg,image/png", hidden: true });
-  const choose = make(tools, "button", { type: "button", textContent: "Open a picture", title: "JPEG or PNG; or drop one here" });
+  const choose = make(tools, "button", { type: "button", textContent: "Open an image", title: "JPEG or PNG; or drop one here" });
   const say = (text) => (said.textContent = text);
   const open = (chosen) => upload(model, chosen, say);
   const closeCamera = camera(tools, open, say);
@@ -76,7 +76,7 @@ function render({ model, el }) {
   const opacity = make(opacityLabel, "input", { type: "range", min: 0, max: 1, step: 0.01 });
   const zoomOut = make(tools, "button", { type: "button", textContent: "\u2212", ariaLabel: "Zoom out" });
   const zoomIn = make(tools, "button", { type: "button", textContent: "+", ariaLabel: "Zoom in" });
-  const whole = make(tools, "button", { type: "button", textContent: "Whole picture" });
+  const whole = make(tools, "button", { type: "button", textContent: "Whole image" });
   const said = make(tools, "span", { className: "mosaic-said", role: "status" });
   const row = make(el, "div", { className: "mosaic-panes" });
   const panes = {};
@@ -153,7 +153,7 @@ function render({ model, el }) {
   function tell() {
     for (const name of shown()) {
       const under = view.pointer ? found(model, name, view.pointer) : "";
-      panes[name].under.textContent = under || "Point at the picture";
+      panes[name].under.textContent = under || "Point at the image";
     }
   }
 

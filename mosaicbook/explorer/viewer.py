@@ -1,4 +1,4 @@
-"""A picture under one or two class maps, with linked zoom: what the browser does of the panel "See it"."""
+"""An image under one or two class maps, with linked zoom: what the browser does of the panel "See it"."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ from mosaicbook.explorer.panel import asset
 from mosaicbook.show import overlays
 from mosaicbook.show.figures import CORRECT, WRONG
 
-LONGEST_SHOWN = 1280  # pixels of the copy that the browser gets; the network sees the whole picture
+LONGEST_SHOWN = 1280  # pixels of the copy that the browser gets; the network sees the whole image
 LARGEST_FILE = 200 * 2**20
 
 
@@ -46,7 +46,7 @@ class Viewer(AnyWidget):
         self.on_msg(self._receive)
 
     def show_picture(self, image):
-        """Shows a picture uint8 [H, W, 3], as a copy of moderate size."""
+        """Shows an image uint8 [H, W, 3], as a copy of moderate size."""
         shown = overlays.shrink(image, LONGEST_SHOWN)
         _, encoded = cv2.imencode(".jpg", cv2.cvtColor(shown, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])
         with self.hold_sync():

@@ -13,7 +13,7 @@ COLUMNS = ("Input", "Operator", "exp size", "#out", "s", "os")
 
 
 def built(endpoint_filters, size=224) -> list[dict[str, str]]:
-    """A row per stage of MNMH as built for pictures of size x size, in the paper's columns, and its dilation.
+    """A row per stage of MNMH as built for images of size x size, in the paper's columns, and its dilation.
 
     Everything is read off the layers: the input of a stage's first convolution, the width of its expansion,
     the output and the stride, and the output stride where a decoder takes its skip.

@@ -154,7 +154,7 @@ def _of_unit(unit):
     compared = [c for c in unit.comparisons if c.difference]
     if not compared:
         fewest = min(min(len(c.one), len(c.other)) for c in unit.comparisons)
-        return f"On {unit.place}: {fewest} seed{'s' if fewest != 1 else ''} a network, and 3 are needed."
+        return f"On {unit.place}: {fewest} seed{'s' if fewest != 1 else ''} per network, and 3 are needed."
     held = sum(c.verdict == YES for c in compared)
     against = sum(c.verdict == NO for c in compared)
     sentence, pairs = f"On {unit.place}, {unit.verdict}:", len(unit.claim.pairs)

@@ -14,7 +14,7 @@ Z = 1.959964  # of a two-sided 95 % interval
 
 
 def rows(table, timings) -> list[dict]:
-    """A line a network with a printed CPU latency, against the table's last row, MOSAIC on MNMH.
+    """One line per network with a printed CPU latency, against the table's last row, MOSAIC on MNMH.
 
     timings: (run id, network, measurement) as `latency_columns.timings` gives them. Compared are timings of one run's
     machine, one thread, XNNPACK, one precision and the table's size. A ratio's interval is from the spread of its two

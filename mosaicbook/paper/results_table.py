@@ -55,7 +55,7 @@ def _added(table):
 
 
 def evaluations(profile_name):
-    """{(network, data set): (run id, result)} of the finished evaluations of a profile, pictures at their own size.
+    """{(network, data set): (run id, result)} of the finished evaluations of a profile, images at their own size.
 
     Of several splits the one that the paper's numbers are for counts: val, or test where there is one, since
     a data set that has a test split chose its epoch on val.
@@ -131,7 +131,7 @@ def digits_sentence(costs):
 
 
 def _networks(profile_name):
-    """[(the evaluations of one network, one a seed, and the spread of its study)] at own size, the best to show first.
+    """[(the evaluations of a network, one per seed, and the spread of its study)] at own size, the best to show first.
 
     Evaluations that may be compared with others come first; then those that may not, each alone.
     """

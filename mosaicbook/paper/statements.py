@@ -77,7 +77,7 @@ CLAIMS = (
     Claim("On the same backbone, MOSAIC's head is more accurate than MDL's.", "Table 2", 2, MIOU, _HEADS),
     Claim("MNMH + MOSAIC is the most accurate mobile segmenter.", "Table 2, in bold", 2, MIOU,
           _best("mnmh480-mosaic", *_RIVALS)),
-    Claim("MOSAIC balances accuracy and cost (read here as: more accurate than MDL on the same backbone at at most a "
+    Claim("MOSAIC balances accuracy and cost (read here as: more accurate than MDL on the same backbone with at most a "
           "tenth more MAdds).", "abstract", 2, MIOU, _HEADS,
           also=Claim("at most a tenth more MAdds", "abstract", 2, MADDS, _HEADS, "at most", 1.1)),
     Claim("32 decoder filters are more accurate than 16.", "Table 3, caption", 3, MIOU,

@@ -19,7 +19,7 @@ OURS = (
 )
 LATENCY = (
     "Latencies are the paper's on a Pixel 4, averaged over ten runs of TFLite's benchmark tool; this machine's CPU is "
-    "no phone."
+    "not a phone's."
 )
 
 

@@ -113,7 +113,7 @@ def of_training(recipe, data, steps, code, initial_weights="", initial_part="", 
 
 
 def of_folder(folder, run_id="") -> list[Evaluated]:
-    """The evaluations that one finished run made, one a seed. Raises ValueError where it made none."""
+    """The evaluations that one finished run made, one per seed. Raises ValueError where it made none."""
     folder = Path(folder)
     result = run.read_json(folder / "result.json")
     parts = result.get("evaluations", [result])

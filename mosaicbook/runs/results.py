@@ -124,7 +124,7 @@ class Evaluation(_Result):
 
 
 class Heads(_Result):
-    """result.json of the stage heads: one network, trained on a frozen backbone, an evaluation a seed."""
+    """result.json of the stage heads: one network, trained on a frozen backbone, an evaluation per seed."""
 
     model: str
     dataset: str
@@ -174,7 +174,7 @@ class Latency(_Result):
 
 
 class Shown(_Result):
-    """A picture of the first page: file names within the run's folder.
+    """An image of the first page: file names within the run's folder.
 
     label_map: the prediction alone, shown in a published report where the photograph may not be.
     """

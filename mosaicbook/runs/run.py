@@ -137,7 +137,7 @@ def result_of(profile_name, run_id):
 
 
 def at_own_size(evaluation) -> bool:
-    """Whether the network saw pictures at their own size, as in the paper: other results compare with none of its."""
+    """Whether the network saw images at their own size, as in the paper: other results compare with none of its."""
     return evaluation.get("input_scale", 1) == 1
 
 

@@ -1,6 +1,6 @@
-"""What notebooks call to show things: every picture, plot and table of a page is made and escaped here.
+"""What notebooks call to show things: every image, plot and table of a page is made and escaped here.
 
-Each function returns an `IPython.display.HTML`. A picture says by `data-shareable` whether it may stand in
+Each function returns an `IPython.display.HTML`. An image says by `data-shareable` whether it may stand in
 a published report; one that does not say "yes" is left out there.
 """
 
@@ -68,7 +68,7 @@ def figure(fig, alt, caption="", shareable=None) -> HTML:
     """A matplotlib figure (or what has one, as seaborn's grids do) as SVG, and closes it.
 
     Within a run it is saved in the run's folder, too, where it has not been (see `save`), for its page to offer.
-    One that holds a raster picture, or a mesh as fine as one, becomes PNG and may be published only with
+    One that holds a raster image, or a mesh as fine as one, becomes PNG and may be published only with
     shareable=True: nobody can tell a heat map from a photograph once it is drawn.
     """
     from matplotlib import pyplot
@@ -126,7 +126,7 @@ def _is_raster(artist):
     return isinstance(artist, (AxesImage, FigureImage))
 
 
-# === Pictures ===
+# === Images ===
 
 
 def label_map(label, palette, alt, caption="", ignore_label=IGNORE) -> HTML:
@@ -158,7 +158,7 @@ def photograph(image, alt, caption="", *, shareable, credit="", max_width=1200) 
     """A photograph, [H, W, 3] with values of 0 to 255 or the path of a PNG or JPEG file, shown as JPEG.
 
     shareable: whether it may stand in a published report. credit: whose it is and its licence, shown below
-    the photograph, or in its place where it is withheld. Wider pictures are shrunk to `max_width` pixels.
+    the photograph, or in its place where it is withheld. Wider images are shrunk to `max_width` pixels.
     """
     picture = Image.fromarray(_as_pixels(image))
     if picture.width > max_width:
@@ -181,7 +181,7 @@ def overlay(
 
 
 def gallery(rows, caption="") -> HTML:
-    """Rows of pictures side by side, one or two abreast where the screen is narrow."""
+    """Rows of images side by side, one or two abreast where the screen is narrow."""
     least = {1: 20, 2: 18, 3: 15, 4: 12}
     grids = "".join(
         f'<div class="row" style="display:grid;gap:1rem;align-items:start;'
@@ -215,7 +215,7 @@ def _as_pixels(image):
             with Image.open(image, formats=("PNG", "JPEG")) as opened:
                 return np.asarray(opened.convert("RGB"))
         except (OSError, SyntaxError, Image.DecompressionBombError):
-            raise ValueError(f"{Path(image).name} cannot be read as a PNG or JPEG picture.") from None
+            raise ValueError(f"{Path(image).name} cannot be read as a PNG or JPEG image.") from None
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[2] != 3 or not np.isfinite(image).all():
         raise ValueError(f"A photograph is [H, W, 3] with values of 0 to 255, but this one is {list(image.shape)}.")
@@ -234,7 +234,7 @@ def _uri(content, kind):
 
 def _picture(uri, alt, caption, shareable, kind, credit="", width=None, file=""):
     if not alt:
-        raise ValueError("A picture needs an alternative text that says what it shows.")
+        raise ValueError("An image needs an alternative text that says what it shows.")
     size = f"width:{width}px;max-width:100%" if width else "width:100%"
     credit_line = f'<span class="credit">{escape(credit)}</span>' if credit else ""
     caption = f"<figcaption>{f'{escape(caption)} {credit_line}'.strip()}</figcaption>" if caption or credit else ""

@@ -1,4 +1,4 @@
-"""Segmenting any picture, and drawing the result over it with a legend."""
+"""Segmenting any image, and drawing the result over it with a legend."""
 
 from contextlib import suppress
 
@@ -10,7 +10,7 @@ from mosaiclib.data import images
 
 
 def overlay(image, label, palette, opacity=0.55):
-    """The picture with its class colours over it: uint8 [H, W, 3]. Pixels of 255 stay as they are."""
+    """The image with its class colours over it: uint8 [H, W, 3]. Pixels of 255 stay as they are."""
     coloured = images.colour(label, palette)
     mixed = cv2.addWeighted(image, 1 - opacity, coloured, opacity, 0)
     mixed[label == images.IGNORE] = image[label == images.IGNORE]
@@ -24,7 +24,7 @@ def shares(label, classes, least=0.005):
 
 
 def with_legend(picture, label, classes, palette):
-    """The picture with a legend strip below that names the classes in it and their share of pixels."""
+    """The image with a legend strip below that names the classes in it and their share of pixels."""
     width = picture.shape[1]
     size = max(14, width // 45)
     pad = size // 2
@@ -69,7 +69,7 @@ def lacking(letters) -> str:
 
 
 def shrink(image, longest):
-    """The picture with its longer side at most `longest` pixels."""
+    """The image with its longer side at most `longest` pixels."""
     factor = longest / max(image.shape[:2])
     if factor >= 1:
         return image

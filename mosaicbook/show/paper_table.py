@@ -1,4 +1,4 @@
-"""A table of the paper as it is printed, a line a network, with ours beside each column."""
+"""A table of the paper as it is printed, one line per network, with ours beside each column."""
 
 from html import escape
 
@@ -34,7 +34,8 @@ def paper_table(rows, columns, caption="", tolerances=None, fills="") -> HTML:
         unit = next((row.cells[position].unit for row in record.rows if row.cells[position]), "")
         span = len(sides[column])
         name = f'{escape(column)}<span class="unit">{escape(unit)}</span>'
-        above += f'<th scope="colgroup" colspan="{span}" class="number">{name}</th>'
+        kind = "number" if span == 1 else "spanning"  # a group's name stands over its first column, also on a phone
+        above += f'<th scope="colgroup" colspan="{span}" class="{kind}">{name}</th>'
         below += "".join(f'<th scope="col" class="number">{side}</th>' for side in sides[column])
     table = (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(caption)}, scrolls sideways">'

@@ -29,7 +29,7 @@ def parse(html) -> BeautifulSoup:
 
 
 def clean(soup):
-    """Removes from a tree, in place, whatever is not on the list. Pictures stay only as data URIs."""
+    """Removes from a tree, in place, whatever is not on the list. Images stay only as data URIs."""
     for text in soup.find_all(string=lambda text: isinstance(text, (Comment, PreformattedString))):
         text.extract()
     for element in soup.find_all(_NO_TEXT.split()):

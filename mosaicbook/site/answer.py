@@ -44,7 +44,7 @@ def done(runs) -> list[tuple[str, str]]:
     if heads:
         seeds = sorted(set(heads))
         several = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else str(seeds[0])
-        trainings.append(f"{sum(heads)} heads on frozen backbones, {several} seeds a setting")
+        trainings.append(f"{sum(heads)} heads on frozen backbones, {several} seeds per setting")
     days = sorted(str(run.record.get("started") or "")[:10] for run in runs if run.record.get("started"))
     machines = dict.fromkeys(filter(None, (_machine(run_page.mapping(run.record, "machine")) for run in runs)))
     commits = dict.fromkeys(str(run.record["commit"])[:10] for run in runs if run.record.get("commit"))

@@ -25,8 +25,8 @@ def build_site(profile_folder, title, planned, publish=None, description="") -> 
     """Writes index.html and a page per run beside it; returns the index.
 
     profile_folder: reports/<profile>, with the runs in runs/<stage>/<row>/. planned: (stage, row, notebook,
-    description, command) per run. publish: write to this folder instead, without pictures that may not be
-    passed on and with nothing but pages, run.json and result.json. A run that is missing, failed or
+    description, command) per run. publish: write to this folder instead, without images that may not be
+    redistributed and with nothing but pages, run.json and result.json. A run that is missing, failed or
     garbage is a hole with its reason. Raises ValueError where the published pages would be too large.
     """
     source = Path(profile_folder)
@@ -89,7 +89,7 @@ def _sections(runs):
 
 
 def _numbers(runs):
-    """run.json and result.json of the runs as texts, without secrets, paths and pictures."""
+    """run.json and result.json of the runs as texts, without secrets, paths and images."""
     found = {}
     for run in runs:
         secrets = redact.secrets_of(run.record)
@@ -118,7 +118,7 @@ def _check_size(files):
         largest = max(sizes, key=sizes.get)
         raise ValueError(
             f"The published report would be {sum(sizes.values()):.1f} MB, and the limit is {LIMIT_MB} MB: show fewer "
-            f"or smaller pictures. The largest page is {largest} with {sizes[largest]:.1f} MB."
+            f"or smaller images. The largest page is {largest} with {sizes[largest]:.1f} MB."
         )
 
 

@@ -1,4 +1,4 @@
-"""Pages that can be mailed: each below a limit, its pictures made smaller where it would be larger."""
+"""Pages that can be mailed: each below a limit, its images made smaller where it would be larger."""
 
 import base64
 import io
@@ -16,11 +16,11 @@ _LEFT_OUT = (
         b'font-family="sans-serif" fill="#777">Left out here: see notebook.ipynb</text></svg>'
     ).decode()
 )
-_SMALLEST = 160  # pixels of the longer side, below which a picture is left out
+_SMALLEST = 160  # pixels of the longer side, below which an image is left out
 
 
 def fitted(html, limit=LIMIT_BYTES) -> str:
-    """A page of at most `limit` bytes: the largest pictures are halved, again and again, and at last left out."""
+    """A page of at most `limit` bytes: the largest images are halved, again and again, and at last left out."""
     if len(html.encode()) <= limit:
         return html
     html = html.replace("</main>", f'<p class="caption">{NOTE}</p></main>', 1)
@@ -36,7 +36,7 @@ def fitted(html, limit=LIMIT_BYTES) -> str:
 
 
 def _halved(uri):
-    """A picture at half its size, as a data URI of the same kind; a drawing, or one too small, is left out."""
+    """An image at half its size, as a data URI of the same kind; a drawing, or one too small, is left out."""
     try:
         with Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])), formats=("PNG", "JPEG")) as picture:
             size = tuple(max(1, side // 2) for side in picture.size)

@@ -1,4 +1,4 @@
-"""Pages that may be redistributed: only pictures that say so stay, everything else that could be one goes."""
+"""Pages that may be redistributed: only images that say so stay, everything else that could be one goes."""
 
 import base64
 import re
@@ -7,7 +7,7 @@ from mosaicbook.site.allow_list import parse
 from mosaicbook.site.redact import without_pictures
 
 LIMIT_MB = 15  # of a report: a study has a page, and counts of every image, for each training
-NOTE = "the data set's licence does not let its photographs be passed on"
+NOTE = "the data set's licence does not allow its photographs to be redistributed"
 _ANY_DATA = re.compile(r"data:[\w.+-]+/[\w.+-]+[;,]", re.IGNORECASE)
 
 
@@ -39,7 +39,7 @@ def publishable(html, files) -> str:
     for source in kept:
         rest = rest.replace(source, "")
     if _ANY_DATA.search(rest):
-        raise ValueError("A page holds data outside of its pictures, and cannot be published.")
+        raise ValueError("A page holds data outside of its images, and cannot be published.")
     return published
 
 

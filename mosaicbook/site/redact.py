@@ -66,7 +66,7 @@ def masked_command(command, names) -> str:
 
 
 def presentable(data, secrets=()):
-    """JSON data without secrets, paths of this machine, and pictures hidden in strings."""
+    """JSON data without secrets, paths of this machine, and images hidden in strings."""
     if isinstance(data, dict):
         return {neutral(str(k), secrets): MASK if is_secret_value(k, v) else presentable(v, secrets)
                 for k, v in data.items()}  # fmt: skip

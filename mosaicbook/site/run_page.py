@@ -140,7 +140,7 @@ def _exporter():
     from nbconvert import HTMLExporter
 
     log = logging.getLogger(__name__)
-    log.setLevel(logging.ERROR)  # nbconvert warns of pictures without a text; `clean` gives them one
+    log.setLevel(logging.ERROR)  # nbconvert warns of images without a text; `clean` gives them one
     kinds = ["text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/plain"]
     return HTMLExporter(
         template_name="notebook",

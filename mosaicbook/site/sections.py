@@ -1,4 +1,4 @@
-"""The sections of the index: pictures, curves, IoU by class, files and timings, drawn from result.json files."""
+"""The sections of the index: images, curves, IoU by class, files and timings, drawn from result.json files."""
 
 from collections import defaultdict
 from math import isfinite
@@ -13,10 +13,10 @@ CURVES_A_PLOT = 8
 
 
 def pictures(run):
-    """{"rows", "legend"} of a pictures run, or {"gap": why there are none}."""
+    """{"rows", "legend"} of a run of the stage pictures, or {"gap": why there are none}."""
     if run.result.skipped or not run.result.images:
         reason = run.result.skipped if isinstance(run.result.skipped, str) else ""
-        return {"gap": reason or "This run has no pictures to show."}
+        return {"gap": reason or "This run has no images to show."}
     shown = []
     for image in run.result.images:
         colours = [entry.rgb for entry in run.result.legend]
@@ -40,7 +40,7 @@ def _file(run, name):
     """A file of the run's own folder. Raises ValueError for anything else."""
     path = (run.folder / name).resolve()
     if not path.is_relative_to(run.folder.resolve()) or not path.is_file():
-        raise ValueError(f"result.json names the picture {name!r}, which is not in the run's folder.")
+        raise ValueError(f"result.json names the image {name!r}, which is not in the run's folder.")
     return path
 
 

@@ -6,7 +6,7 @@ from html import escape
 from typing import Literal
 
 from markupsafe import Markup
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, FiniteFloat, TypeAdapter, ValidationError
 
 from mosaicbook.paper.claims import VERDICTS, Finding
 from mosaicbook.paper.results_table import EXPLAINED, OWN, UNEXPLAINED
@@ -14,6 +14,18 @@ from mosaicbook.paper.statements import BUILT, GROUPS
 from mosaiclib.files import first_fault
 
 LARGEST_DRAWING_BYTES = 400_000
+
+
+class Pair(BaseModel):
+    """One comparison of a claim, in points; what an earlier version did not keep has its default."""
+
+    estimate: FiniteFloat | None = None
+    lower: FiniteFloat = 0.0
+    upper: FiniteFloat = 0.0
+    place: str = ""
+    relation: str = ""
+    position: int = 0
+    of: int = 1
 
 
 class Claim(BaseModel):
@@ -30,6 +42,7 @@ class Claim(BaseModel):
     table: int | None = None
     number: str = ""
     printed: dict[str, int | list | None] = {}
+    pairs: list[Pair] = []
 
 
 def claims(run) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""Random scale, flip and crop (paper section 6.3; facts of the official recipe): one warp per picture.
+"""Random scale, flip and crop (paper section 6.3; facts of the official recipe): one warp per image.
 
 Random light and colour are ours: the paper has none.
 """
@@ -32,14 +32,14 @@ class Augmentation:
     def __call__(self, image, label, generator):
         """(uint8 [H, W, 3], uint8 [H, W]) -> the same at crop size. Labels are moved by nearest neighbour.
 
-        Where the scaled picture is smaller than the crop it lies at the top left; the rest is grey and
+        Where the scaled image is smaller than the crop it lies at the top left; the rest is grey and
         ignored, as in the Model Garden's recipe.
         """
         height, width = label.shape
         factor = generator.uniform(*self.scale)
         slack = (factor * height - self.crop[0], factor * width - self.crop[1])
         top, left = (generator.uniform(0, max(0.0, free)) for free in slack)
-        # Crop pixel centre (x, y) lies at ((x + .5 + left) / factor - .5, ...) of the picture.
+        # Crop pixel centre (x, y) lies at ((x + .5 + left) / factor - .5, ...) of the image.
         matrix = np.array([[1 / factor, 0, (0.5 + left) / factor - 0.5], [0, 1 / factor, (0.5 + top) / factor - 0.5]])
         if self.flip and generator.random() < 0.5:
             matrix[0] = [-matrix[0, 0], 0, width - 1 - matrix[0, 2]]

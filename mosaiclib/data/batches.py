@@ -36,7 +36,7 @@ class Batches(keras.utils.PyDataset):
         self.samples, self.batch_size, self.seed, self.epoch = samples, batch_size, seed, 0
         self.part, self.error = part, None
         if len(samples) < batch_size:
-            raise ValueError(f"{described}: there are {len(samples)} pictures, fewer than a batch of {batch_size}.")
+            raise ValueError(f"{described}: there are {len(samples)} images, fewer than a batch of {batch_size}.")
 
     def __len__(self):
         return len(self.samples) // self.batch_size

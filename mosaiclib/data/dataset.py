@@ -28,7 +28,7 @@ def no_labels(split):
 
 
 class Sample(NamedTuple):
-    """One picture and its label map, as published on disk."""
+    """One image and its label map, as published on disk."""
 
     image_path: Path
     label_path: Path
@@ -40,15 +40,15 @@ class Dataset:
 
     classes, palette: names and (r, g, b) legend colours by train id.
     to_train_id: 256 entries from the ids on disk to train ids; 255 is ignored, -1 may not occur.
-    list_split: from a split's name to (picture, label map) paths for every picture in it, sorted.
-    list_labels: from a split's name to all label maps on disk, so that those without a picture are found.
-    prepare: what is done to every pair (picture, train ids) when it is read, if anything. prepare_evaluation: the same
+    list_split: from a split's name to (image, label map) paths for every image in it, sorted.
+    list_labels: from a split's name to all label maps on disk, so that those without an image are found.
+    prepare: what is done to every pair (image, train ids) when it is read, if anything. prepare_evaluation: the same
         where it is evaluated, by its protocol.
-    shareable: whether its pictures may be redistributed; where not, published reports show none of them.
+    shareable: whether its images may be redistributed; where not, published reports show none of them.
     rule: the IoU rule its results are usually given by (see `evaluation.RULES`).
     root: the folder that was named for it, if one was.
     published: how many images each split has as published, where it is.
-    video_of: the video that a picture's file is a frame of; None where pictures are related to no other.
+    video_of: the video that an image's file is a frame of; None where images are related to no other.
     """
 
     name: str
@@ -79,10 +79,10 @@ class Dataset:
             raise ValueError(f"{self.name} has no split '{name}': choose one of {', '.join(self.splits)}.")
 
     def listing(self, name) -> tuple[list[Sample], list[str]]:
-        """(one sample a picture of the split, sorted; a sentence for everything that does not match).
+        """(one sample per image of the split, sorted; a sentence for everything that does not match).
 
-        What does not match: a picture without a label map, a label map without a picture or with several, a
-        split without pictures. No file is opened. Raises `fetch.NotAvailable` where the data set is not there.
+        What does not match: an image without a label map, a label map without an image or with several, a
+        split without images. No file is opened. Raises `fetch.NotAvailable` where the data set is not there.
         """
         samples = [Sample(Path(image), Path(label)) for image, label in self.list_split(name)]
         pictures = defaultdict(list)
@@ -90,7 +90,7 @@ class Dataset:
             pictures[label].append(image)
         where = f" in {self.root}" if self.root else ""
         problems = (
-            [] if samples else [f"The split '{name}' of {self.name}{where} holds no pictures{self._instead(name)}."]
+            [] if samples else [f"The split '{name}' of {self.name}{where} holds no images{self._instead(name)}."]
         )
         for label, found in pictures.items():
             if not label.is_file():
@@ -99,11 +99,11 @@ class Dataset:
                 problems.append(f"{found[0]} has no label map: {label} is missing{there}.")
             elif len(found) > 1:
                 problems.append(f"{' and '.join(map(str, found))} have one label map, {label}: rename one of them.")
-        problems += [f"{label} belongs to no picture." for label in self.list_labels(name) if label not in pictures]
+        problems += [f"{label} belongs to no image." for label in self.list_labels(name) if label not in pictures]
         return samples, problems
 
     def _instead(self, split):
-        """What the pictures' folder of a folder of one's own holds in their place, and what to do with it."""
+        """What the images' folder of a folder of one's own holds in their place, and what to do with it."""
         contents = listing.contents(self.root / "images" / split) if self.name == "folder" else ""
         return f", but {contents}: {guard.way_out(self)} takes them" if contents else ""
 
@@ -117,11 +117,11 @@ class Dataset:
         return samples
 
     def videos(self, samples) -> tuple[str, ...]:
-        """The video that each sample is a frame of; "" for a picture that is related to no other."""
+        """The video that each sample is a frame of; "" for an image that is related to no other."""
         return tuple(self.video_of(sample.image_path) if self.video_of else "" for sample in samples)
 
     def read(self, sample):
-        """(picture uint8 [H, W, 3], train ids uint8 [H, W]). Raises ValueError that names a bad file."""
+        """(image uint8 [H, W, 3], train ids uint8 [H, W]). Raises ValueError that names a bad file."""
         image = images.read_image(sample.image_path)
         label = images.read_label(sample.label_path)
         self.check_sizes(image, label, sample)
@@ -129,14 +129,14 @@ class Dataset:
         return self.prepare(*pair) if self.prepare else pair
 
     def check_sizes(self, image, label, sample):
-        """Raises ValueError where a label map is not of its picture's size."""
+        """Raises ValueError where a label map is not of its image's size."""
         self.check_size(image.shape[:2], label, sample)
 
     def check_size(self, size, label, sample):
-        """The same for the upright picture's (height, width)."""
+        """The same for the upright image's (height, width)."""
         if size == label.shape:
             return
-        text = f"{sample.label_path} is {label.shape[1]}x{label.shape[0]}, but its picture is {size[1]}x{size[0]}"
+        text = f"{sample.label_path} is {label.shape[1]}x{label.shape[0]}, but its image is {size[1]}x{size[0]}"
         if size[::-1] == label.shape and images.size_and_orientation(sample.image_path)[1] > 4:
             text += " when turned by its EXIF orientation: turn the label map too, as `mosaic data import` does"
         raise ValueError(f"{text}.")

@@ -88,7 +88,7 @@ FILES = {
             "camvid_480x360_q95.zip",
             None,
             "9ecaf6a96f54964f6f0e35d710a0853063296e5494c937296b41f9b03bd44cb4",
-            "research use only; pictures may not be redistributed",
+            "research use only; images may not be redistributed",
             "Put it into the folder named by MOSAIC_MIRROR, or name a folder in the SegNet tutorial's layout "
             "(train/, trainannot/, val/, ...) as the data set's root.",
         ),

@@ -12,7 +12,7 @@ from mosaiclib.files import plain
 
 @dataclass
 class Findings:
-    """pictures: how many, by split. unseen: classes that no label map of a split holds. problems: sentences.
+    """pictures: how many images, by split. unseen: classes that no label map of a split holds. problems: sentences.
 
     notes: sentences on what may be right or wrong, and only eyes can tell.
     """

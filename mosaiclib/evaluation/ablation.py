@@ -42,7 +42,7 @@ def name(spec, left_out) -> str:
 
 
 def segmenter(folder, left_out):
-    """The variant as a function from picture to class map at the same size."""
+    """The variant as a function from image to class map at the same size."""
     return KerasSegmenter(partial(without, folder, left_out))
 
 

@@ -3,7 +3,7 @@
 IoU is dominated by the inside of large regions. Boundary IoU counts only pixels near a contour: of each class
 the pixels of the truth that lie within d of the truth's own contour, and those of the prediction that lie
 within d of the prediction's; intersection over union of these two bands, in their own sense of distance (a
-square window). d is a share of the picture's diagonal: 2 % for pictures like COCO's and 0.5 % for
+square window). d is a share of the image's diagonal: 2 % for images like COCO's and 0.5 % for
 Cityscapes, as in that paper.
 """
 
@@ -15,11 +15,11 @@ import numpy as np
 from mosaiclib.data.images import IGNORE
 
 RATIO = 0.02
-_OUTSIDE = 254  # a class of its own around the picture: its edge counts as a contour, as in the paper's code
+_OUTSIDE = 254  # a class of its own around the image: its edge counts as a contour, as in the paper's code
 
 
 def distance(size, dilation_ratio=RATIO) -> int:
-    """The width d of a band in pixels, at least 1, for pictures of `size` (height, width)."""
+    """The width d of a band in pixels, at least 1, for images of `size` (height, width)."""
     return max(1, round(dilation_ratio * math.hypot(*size)))
 
 
@@ -33,7 +33,7 @@ def band(label, d):
 
 
 class BoundaryCounts:
-    """Adds up the bands of picture after picture, per class, for one dilation ratio.
+    """Adds up the bands of image after image, per class, for one dilation ratio.
 
     Pixels whose truth is 255 are left out, and their region is one for both sides, so that its edge is a
     contour of what lies beside it in truth and prediction alike.
@@ -49,7 +49,7 @@ class BoundaryCounts:
         self.union = np.zeros(classes, np.int64)
 
     def update(self, truth, prediction):
-        """Adds one picture: truth uint8 [H, W] with 255 ignored, prediction integer [H, W] of the same size."""
+        """Adds one image: truth uint8 [H, W] with 255 ignored, prediction integer [H, W] of the same size."""
         if truth.shape != prediction.shape:
             raise ValueError(f"Truth is {truth.shape} and prediction {prediction.shape}: they must be of one size.")
         d, classes = distance(truth.shape, self.dilation_ratio), len(self.union)

@@ -105,7 +105,7 @@ class Spread:
 
 
 def pooled(groups) -> Spread:
-    """The spread of seeds over all networks of a study. groups: the values of each network, one a seed.
+    """The spread of seeds over all networks of a study. groups: the values of each network, one per seed.
 
     Networks with one seed say nothing. Raises ValueError where no network has two.
     """
@@ -149,7 +149,7 @@ def of_network(evaluations, spread, level=LEVEL) -> Interval:
 
 
 def of_seeds(one, other, spread) -> Difference:
-    """The difference of two networks, each a list of evaluations, one a seed. Raises ValueError as `of_pair`."""
+    """The difference of two networks, each a list of evaluations, one per seed. Raises ValueError as `of_pair`."""
     check_same_images([*one, *other])
     (first, drawn_first), (second, drawn_second) = _mean(one), _mean(other)
     return Difference(first - second, (len(one), len(other)), spread, _sd(drawn_first - drawn_second, one[0]))

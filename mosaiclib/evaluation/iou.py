@@ -1,4 +1,4 @@
-"""How good a segmentation is: a confusion matrix over all pictures, and the IoU rules by name.
+"""How good a segmentation is: a confusion matrix over all images, and the IoU rules by name.
 
 Every published mIoU follows one of these rules, and they differ: a number here always says which.
 """
@@ -14,7 +14,7 @@ _CHUNK = 1 << 24  # calcHist answers in float32, which counts exactly to here
 
 
 class ConfusionMatrix:
-    """Counts pixels by (true class, predicted class), picture after picture; memory does not grow.
+    """Counts pixels by (true class, predicted class), image after image; memory does not grow.
 
     counts: int64 [C, C], rows the truth, columns the prediction, train ids below `classes`.
     unclassified: int64 [C], pixels of each true class whose prediction is none of the classes.
@@ -29,7 +29,7 @@ class ConfusionMatrix:
         self.pictures = 0
 
     def update(self, truth, prediction):
-        """Adds one picture: truth [H, W] with 255 ignored, prediction [H, W], integers in 0..255.
+        """Adds one image: truth [H, W] with 255 ignored, prediction [H, W], integers in 0..255.
 
         Raises ValueError where sizes differ, an id is out of range, or the truth holds one that is no class.
         """

@@ -78,7 +78,7 @@ def export(weights, input_size, out, precisions=("float32", "int8"), output="cla
 
 
 def describe(card, input_size, output, precision):
-    """What a file says about itself, as JSON: the weights' card, and how this file takes and gives pictures."""
+    """What a file says about itself, as JSON: the weights' card, and how this file takes and gives images."""
     return {
         **vars(card),
         "spec": card.spec.to_json(),
@@ -105,7 +105,7 @@ def _described(content, about):
 def _check(path, name):
     """Raises ValueError where LiteRT with XNNPACK would not run a file, with the layers that are to blame.
 
-    XNNPACK refuses a scale that is far from those around it, as a layer gets that is zero on every picture.
+    XNNPACK refuses a scale that is far from those around it, as a layer gets that is zero on every image.
     """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -119,6 +119,6 @@ def _check(path, name):
         if not layers:
             raise ValueError(f"{name} would not run: {' '.join(str(error).split())}") from None
         raise ValueError(
-            f"{name} would not run: on all calibration pictures nothing but zeros comes from {', '.join(layers)}, "
-            f"which leaves int8 no scale. Calibrate on other pictures, train the network further, or export float16."
+            f"{name} would not run: on all calibration images nothing but zeros comes from {', '.join(layers)}, "
+            f"which leaves int8 no scale. Calibrate on other images, train the network further, or export float16."
         ) from None

@@ -25,7 +25,7 @@ def to_tflite(network, precision, calibration=(), equalised=True) -> bytes:
     if network.input_shape[0] != 1:
         raise ValueError("Only a network built with batch=1 is exported: see models.build or models.load.")
     if precision == "int8" and not len(calibration):
-        raise ValueError("int8 needs calibration pictures: a few dozen of the data set's own.")
+        raise ValueError("int8 needs calibration images: a few dozen of the data set's own.")
     return convert(prepare(network, precision, calibration, equalised), precision, calibration)
 
 
@@ -69,7 +69,7 @@ def converter(prepared, precision, calibration=()):
 def with_raw_pixels(network):
     """The network for an input of (pixel - 128) / 127.5 where it took pixel / 127.5 - 1.
 
-    The half step between the two goes into the biases of the convolutions that read the picture, or into the offset
+    The half step between the two goes into the biases of the convolutions that read the image, or into the offset
     of its normalisation. Where something else reads it too, the network stays as it is, half a step of 255 darker.
     """
     first = readers(network)[id(network.inputs[0])]
@@ -96,7 +96,7 @@ def as_quantised_input(image):
     """float32 [1, H, W, 3] of the values that raw pixels mean to the int8 graph: (pixel - 128) / 127.5.
 
     Two corner pixels are set to the extremes, so that calibration finds just the range of uint8 whatever
-    the pictures are, and the converter arrives at scale 1 / 127.5 and zero point 128.
+    the images are, and the converter arrives at scale 1 / 127.5 and zero point 128.
     """
     image = image.copy()
     image[0, 0], image[-1, -1] = 0, 255

@@ -18,7 +18,7 @@ FULL, BALANCED = 1.0, 0.5
 def equalise(folded, inputs):
     """The network with evened out channels between any convolution and those that alone read it.
 
-    folded: of `folding.fold`. inputs: float32 [1, H, W, 3], the calibration pictures as the network takes them.
+    folded: of `folding.fold`. inputs: float32 [1, H, W, 3], the calibration images as the network takes them.
     Into depthwise convolutions, whose weights have a scale for each channel, ranges become equal. A full
     convolution's weights share one scale per output, so that half of the unevenness stays on their side.
     """

@@ -20,7 +20,7 @@ NOT_COMPARED = ("ARG_MAX", "SPLIT", "QUANTIZE", "DEQUANTIZE")  # no arithmetic o
 
 @dataclass(frozen=True)
 class LayerError:
-    """One operation against the Keras layer of the same name, over all pictures and positions.
+    """One operation against the Keras layer of the same name, over all images and positions.
 
     snr_db: 10 log10 of the layer's power over the power of its error, which the layers before it share in;
     own_snr_db: the same for what this operation adds alone, Keras being fed with the file's own inputs. None
@@ -36,7 +36,7 @@ class LayerError:
 
 
 class ObservedGraph:
-    """Runs a .tflite file on one picture at a time and gives the values of any of its tensors."""
+    """Runs a .tflite file on one image at a time and gives the values of any of its tensors."""
 
     def __init__(self, path):
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -51,7 +51,7 @@ class ObservedGraph:
         self._tensors = {tensor["index"]: tensor for tensor in self._interpreter.get_tensor_details()}
 
     def run(self, image):
-        """Runs on uint8 [H, W, 3] and returns float32 [1, H, W, 3]: what the graph takes that picture for."""
+        """Runs on uint8 [H, W, 3] and returns float32 [1, H, W, 3]: what the graph takes that image for."""
         self._interpreter.set_tensor(self._input["index"], as_input(image, self._input)[None])
         self._interpreter.invoke()
         return self.value(self._input["index"])
@@ -84,7 +84,7 @@ def profile(prepared, path, images) -> list[LayerError]:
 
 
 def differences(prepared, path, images):
-    """For every picture and every operation that has a layer: what Keras and the file find.
+    """For every image and every operation that has a layer: what Keras and the file find.
 
     Yields (tensor of the file, (operation, layer), reference, found, own), the last three float32 of the
     layer's shape: by Keras throughout, by the file, and by Keras from the file's own inputs of that operation.

@@ -23,7 +23,7 @@ class Measurement:
     the output's pixels have the class that the file's first configuration found. machine: CPU or phone.
     conditions: {name: [lowest, highest]} of what may have disturbed it: load, temperatures, thermal status.
     software: the GPU was a program on the CPU, whose times say nothing. input_size: [height, width] of the
-    pictures that the file takes. note: a sentence if one is due.
+    images that the file takes. note: a sentence if one is due.
     """
 
     model: str

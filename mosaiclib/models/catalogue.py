@@ -1,6 +1,6 @@
 """Which networks there are: one frozen dataclass names every network of the paper.
 
-A spec says everything that shapes a network except the picture size and the number of classes, which
+A spec says everything that shapes a network except the image size and the number of classes, which
 are given to `mosaiclib.models.build`. Specs are plain data: they go to JSON and come back validated.
 """
 

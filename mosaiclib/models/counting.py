@@ -100,7 +100,7 @@ IN_PLACE = (layers.BatchNormalization, layers.Activation, layers.ReLU, layers.PR
 
 
 def peak_activations(model) -> int:
-    """The most numbers that tensors hold at once while `model` runs on one picture, call by call in graph order.
+    """The most numbers that tensors hold at once while `model` runs on one image, call by call in graph order.
 
     A tensor lives from the call that makes it to the last that reads it; batch norms and activations are
     computed in place. Times 4 it is the bytes of float32, times 1 those of int8. An engine that orders its

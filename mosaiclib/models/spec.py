@@ -38,8 +38,8 @@ class MosaicHead:
     kernels: sides of the depthwise kernels side by side: 3x3 and 5x5 in the paper.
     shared_levels: one set of group-convolution weights for all levels (Model Garden) or one per level
         (the authors' released graphs).
-    windows: "square": pooling windows are square, so a 2:1 picture has b x 2b bins (the reading that
-        reproduces the paper's MAdds); "grid": b x b bins of the picture's own aspect (Model Garden).
+    windows: "square": pooling windows are square, so a 2:1 image has b x 2b bins (the reading that
+        reproduces the paper's MAdds); "grid": b x b bins of the image's own aspect (Model Garden).
     """
 
     kind: Literal["mosaic"] = "mosaic"
@@ -146,7 +146,7 @@ class ModelSpec:
         released: the authors' released TFLite graphs: every pyramid level has its own weights, dilation
             starts at block 14, resizes are asymmetric.
         garden: the TF2 Model Garden (official/projects/mosaic): levels share weights, dilation starts at
-            block 13, b x b bins whatever the picture's aspect, half-pixel resizes, ImageNet's normalisation.
+            block 13, b x b bins whatever the image's aspect, half-pixel resizes, ImageNet's normalisation.
         """
         if wiring not in ("released", "garden"):
             raise ValueError(f"Unknown wiring '{wiring}': there are 'released' and 'garden'.")

@@ -138,7 +138,7 @@ def with_input_of(spec, folder, part=""):
 def initialise(model, folder, part=""):
     """Starts `model` from the weights in `folder` wherever name and shape agree.
 
-    part: only layers whose name begins so, for example "mnmh" for that backbone without its head.
+    part: only layers whose names begin with this, for example "mnmh" for that backbone without its head.
     Returns the list of variable paths that kept their random values. Raises ValueError where not a single
     one agrees.
     """

@@ -87,7 +87,7 @@ class TFLiteSegmenter:
         if image.shape != (*self.input_size, 3):
             height, width = image.shape[:2]
             raise ValueError(
-                f"{self.path} takes pictures of {self.input_size}, but this one is {(height, width)}: "
+                f"{self.path} takes images of {self.input_size}, but this one is {(height, width)}: "
                 f"export the network with --input-size {height}x{width}."
             )
         with self._refusals():

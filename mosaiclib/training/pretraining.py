@@ -1,4 +1,4 @@
-"""Pretraining a backbone to classify pictures, as the paper does on ImageNet (section 6.3)."""
+"""Pretraining a backbone to classify images, as the paper does on ImageNet (section 6.3)."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -23,8 +23,8 @@ UNDILATED = len(TABLE_1) + 1  # the first dilated block, behind the last
 def train(model, data, recipe, folder, report=None, stop_after=None):
     """Trains a `classifier` on an `ImageFolder`; arguments and result as of `training.fit`.
 
-    The metric is "val_accuracy", the share of val pictures whose first guess is right. The recipe's scale is the
-    range of a crop's share of the picture's area.
+    The metric is "val_accuracy", the share of val images whose first guess is right. The recipe's scale is the
+    range of a crop's share of the image's area.
     """
     batches = image_folder.ClassificationBatches(data, recipe, distribution.part_of(recipe.batch_size))
     val = data.split("val")

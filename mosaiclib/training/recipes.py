@@ -28,8 +28,8 @@ class Recipe:
         class_balance; 0 weighs all alike, as the paper does.
     dice: weight of the soft Dice loss that is added to the cross-entropy.
     frozen_batch_norm: use the stored statistics while training, for imported weights whose batch norms were folded;
-        scale and offset are trained. frozen_part: only in layers whose name begins so, "" for all.
-    untrained_part: layers whose name begins so keep their weights and statistics, for example "mnmh" to train a head
+        scale and offset are trained. frozen_part: only in layers whose names begin with this, "" for all.
+    untrained_part: layers whose names begin with this keep their weights and statistics, as in "mnmh" to train a head
         alone; "" for none.
     batch_norm_momentum: of the running statistics; the networks' own 0.99 needs thousands of steps, a short
         training a smaller one.

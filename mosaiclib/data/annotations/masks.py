@@ -1,4 +1,4 @@
-"""Masks drawn as pixels: ids at any depth, 0 and 255, grey levels, colours, palettes, and one file a class."""
+"""Masks drawn as pixels: ids at any depth, 0 and 255, grey levels, colours, palettes, and one file per class."""
 
 import os
 from collections import Counter
@@ -139,7 +139,7 @@ def _draw(mask, table, in_colour, size):
 
 def _one_file_a_class(pairs):
     """Masks of one class each, laid over one another in the order of the names; what is not 0 is the class."""
-    reading = Reading("masks, one file a class", [], [], left_out=pairs.left_out)
+    reading = Reading("masks, one file per class", [], [], left_out=pairs.left_out)
     names = Names(sorted({name for _, masks, _ in pairs.by_class for name in masks}))
     often = Counter(name for _, masks, _ in pairs.by_class for name in masks)
     if len(pairs.by_class) > 2 and max(often.values()) == 1:

@@ -46,7 +46,7 @@ class Pairs:
 
 
 def pair(source) -> Pairs:
-    """Pairs the images of a source with their masks: one each, or one a class.
+    """Pairs the images of a source with their masks: one each, or one per class.
 
     An image and its mask have one name, but for words like "mask", in folders that differ by words like "images" and
     "labels". Raises ValueError where no masks are found.

@@ -41,7 +41,7 @@ _ON_DISK = {"train": "training", "val": "validation"}
 
 
 def samples(root, split):
-    """(picture, label map) of every picture of a split, by name, whether or not the label map is there.
+    """(image, label map) of every image of a split, by name, whether or not the label map is there.
 
     root: the folder that holds images/ and annotations/; None for ADEChallengeData2016/ in the data folder.
     Raises `fetch.NotAvailable`, saying how to get the data set, where it is not there.
@@ -66,11 +66,11 @@ def mlperf_preprocess(image, label, size=512):
     """A pair as MLPerf Mobile's ADE20K has it: the long side scaled to `size`, padded to a square.
 
     (uint8 [H, W, 3], uint8 [H, W]) -> (uint8 [size, size, 3], uint8 [size, size]). Both sides are rounded down;
-    the picture is resized bilinearly and the label by nearest neighbour, corners aligned; right and below lie 127
+    the image is resized bilinearly and the label by nearest neighbour, corners aligned; right and below lie 127
     and 255. Source: the script in mobile_open/vision/deeplab/ade20k_512x512_dataset_on_device over DeepLab's
     preprocess_utils.py. Its float32 arithmetic is followed, because it decides pixels: some long sides come out one
-    short, and the picture is cut off to whole numbers, by which the mean pixel 127.5 becomes 127. The script
-    then saves pictures as JPEG of quality 100, which this does not.
+    short, and the image is cut off to whole numbers, by which the mean pixel 127.5 becomes 127. The script
+    then saves images as JPEG of quality 100, which this does not.
     """
     factor = np.float32(size) / np.float32(max(label.shape))
     height, width = (max(1, int(np.float32(side) * factor)) for side in label.shape)
@@ -125,6 +125,6 @@ def dataset(name, root) -> Dataset:
         published={"train": 20210, "val": 2000},
         prepare=mlperf_preprocess if as_mlperf else None,
         prepare_evaluation=mlperf_preprocess,
-        licence="annotations BSD-3; pictures for non-commercial research and education",
+        licence="annotations BSD-3; images for non-commercial research and education",
         rule="mlperf31",
     )

@@ -1,7 +1,7 @@
 """CamVid in the SegNet tutorial's 11-class split: 367 train, 101 val and 233 test pairs of 480x360.
 
 Labels: 0 sky, 1 building, 2 pole, 3 road, 4 pavement, 5 tree, 6 sign symbol, 7 fence, 8 car,
-9 pedestrian, 10 bicyclist, 11 void. The pictures are for research and may not be redistributed.
+9 pedestrian, 10 bicyclist, 11 void. The images are for research and may not be redistributed.
 """
 
 import re
@@ -33,7 +33,7 @@ _MAXIMUM_BYTES = 1 << 30
 
 
 def samples(root, split):
-    """(picture, label map) of every picture of a split, by name, whether or not the label map is there.
+    """(image, label map) of every image of a split, by name, whether or not the label map is there.
 
     root: a folder, a zip, or None for the fetched zip. Raises `fetch.NotAvailable` where there is none of them.
     """
@@ -49,7 +49,7 @@ def chosen(root, split):
 
 
 def video_of(path) -> str:
-    """The sequence that a picture is a frame of, from its file's name: "0001TP_006690" is one of 0001TP."""
+    """The sequence that an image is a frame of, from its file's name: "0001TP_006690" is one of 0001TP."""
     return Path(path).stem.rpartition("_")[0]
 
 

@@ -1,7 +1,7 @@
 """Cityscapes as published: leftImg8bit/ and gtFine/ side by side, 2,975 train and 500 val pairs of 2048x1024.
 
 Labels are read from *_gtFine_labelIds.png, which the archives hold, so no preparation step is needed. The test
-split has no public labels and is left out. The pictures may not be redistributed.
+split has no public labels and is left out. The images may not be redistributed.
 """
 
 from functools import partial
@@ -38,7 +38,7 @@ _PICTURE, _LABEL = "_leftImg8bit.png", "_gtFine_labelIds.png"
 
 
 def samples(root, split):
-    """(picture, label map) of every picture of a split, by city and name, whether or not the label map is there.
+    """(image, label map) of every image of a split, by city and name, whether or not the label map is there.
 
     root: the folder that holds leftImg8bit/ and gtFine/; None for cityscapes/ in the data folder. Raises
     `fetch.NotAvailable`, saying how to get the data set, where it is not there.
@@ -75,6 +75,6 @@ def dataset(name, root) -> Dataset:
         list_labels=partial(labels, root),
         root=root,
         published={"train": 2975, "val": 500},
-        licence="Cityscapes licence: non-commercial, pictures may not be redistributed",
+        licence="Cityscapes licence: non-commercial, images may not be redistributed",
         rule="cityscapes",
     )

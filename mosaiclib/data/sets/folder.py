@@ -1,8 +1,8 @@
-"""Anybody's pictures: a folder with images/, labels/ and a classes.yaml.
+"""Anybody's images: a folder with images/, labels/ and a classes.yaml.
 
 images/<split>/a.jpg belongs to labels/<split>/a.png, whose 8-bit ids count the names in classes.yaml from 0;
 255 is ignored. The splits are the folders found. Where images/ and labels/ hold files and no folders, the first
-of the sorted pictures and every tenth after it are val, the others train.
+of the sorted images and every tenth after it are val, the others train.
 """
 
 from functools import partial
@@ -83,7 +83,7 @@ def splits(root):
 
 
 def samples(root, split):
-    """(picture, label map) of every picture of a split, by name, whether or not the label map is there."""
+    """(image, label map) of every image of a split, by name, whether or not the label map is there."""
     root = Path(root)
     if _is_flat(root):
         pictures = listing.files(root / "images", _PICTURES)
@@ -95,7 +95,7 @@ def samples(root, split):
 
 
 def labels(root, split):
-    """All label maps of a split. Without split folders, those that belong to no picture count as train."""
+    """All label maps of a split. Without split folders, those that belong to no image count as train."""
     root = Path(root)
     if not _is_flat(root):
         return listing.files(root / "labels" / split, _PICTURES)

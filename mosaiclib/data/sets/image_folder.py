@@ -1,4 +1,4 @@
-"""Pictures to classify, laid out as ImageNet is: train/<class>/*.JPEG and val/<class>/*.JPEG."""
+"""Images to classify, laid out as ImageNet is: train/<class>/*.JPEG and val/<class>/*.JPEG."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +17,13 @@ _MARGIN = 224 / 256  # share of the short side that a validation crop takes
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """root: the folder. classes: the names of the folders in train/, sorted; a picture's class is its index."""
+    """root: the folder. classes: the names of the folders in train/, sorted; an image's class is its index."""
 
     root: Path
     classes: tuple[str, ...]
 
     def split(self, name):
-        """[(picture's path, class)] of "train" or "val". Raises ValueError for an empty split or an unknown class."""
+        """[(image's path, class)] of "train" or "val". Raises ValueError for an empty split or an unknown class."""
         found = []
         for folder in listing.folders(self.root / name):
             if folder.name not in self.classes:
@@ -31,14 +31,14 @@ class ImageFolder:
             number = self.classes.index(folder.name)
             found += [(path, number) for path in listing.files(folder, _PICTURES)]
         if not found:
-            raise ValueError(f"{self.root / name} holds no pictures: {HOW}")
+            raise ValueError(f"{self.root / name} holds no images: {HOW}")
         return found
 
 
 def read(root) -> ImageFolder:
-    """The folder of pictures at `root`. Raises `fetch.NotAvailable` or ValueError that says what it lacks."""
+    """The folder of images at `root`. Raises `fetch.NotAvailable` or ValueError that says what it lacks."""
     if not root:
-        raise ValueError("Pretraining needs a folder of classified pictures: name it as data_root.")
+        raise ValueError("Pretraining needs a folder of classified images: name it as data_root.")
     root = listing.required(root, ("train", "val"), HOW)
     classes = tuple(path.name for path in listing.folders(root / "train"))
     if len(classes) < 2:
@@ -47,7 +47,7 @@ def read(root) -> ImageFolder:
 
 
 def random_crop(image, size, scale, flip, generator):
-    """A random part of a picture, resized to `size` (height, width): Inception's augmentation (Szegedy et al. 2015).
+    """A random part of an image, resized to `size` (height, width): Inception's augmentation (Szegedy et al. 2015).
 
     scale: range of the part's share of the area; its aspect is between 3:4 and 4:3, cut to what fits.
     """
@@ -61,7 +61,7 @@ def random_crop(image, size, scale, flip, generator):
 
 
 def centre_crop(image, size):
-    """The middle of a picture, 224 / 256 of what fits of `size`'s aspect, resized to `size` (height, width)."""
+    """The middle of an image, 224 / 256 of what fits of `size`'s aspect, resized to `size` (height, width)."""
     height, width = image.shape[:2]
     factor = _MARGIN * min(height / size[0], width / size[1])
     part = max(1, round(size[0] * factor)), max(1, round(size[1] * factor))

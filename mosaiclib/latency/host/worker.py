@@ -168,7 +168,7 @@ def _photograph():
 
 
 def _pixels(photograph, shape, kind):
-    """What a graph is given: the photograph, or noise where its input is no picture; floats in [-1, 1]."""
+    """What a graph is given: the photograph, or noise where its input is no image; floats in [-1, 1]."""
     if len(shape) == 4 and shape[0] == 1 and shape[3] == 3:
         import cv2
 

@@ -46,7 +46,7 @@ def icnet(image, classes, auxiliary=False, name="icnet"):
     """
     height, width = image.shape[1:3]
     if min(height, width) < SMALLEST:
-        raise ValueError(f"ICNet takes pictures of at least {SMALLEST}x{SMALLEST} pixels, not {height}x{width}.")
+        raise ValueError(f"ICNet takes images of at least {SMALLEST}x{SMALLEST} pixels, not {height}x{width}.")
     half = blocks.resize(image, (_half(height), _half(width)), RESIZE, f"{name}.image2")
     middle = _medium_branch(half, f"{name}.trunk")
     quarter = blocks.resize(

@@ -27,7 +27,7 @@ def deeplab_v3plus(taps, head, classes, resize="half_pixel", name="deeplab"):
 
 
 def spatial_pyramid(x, head, resize, name):
-    """x [B, h, w, C] -> [B, h, w, filters]: the picture's mean, a 1x1 and the atrous branches, fused."""
+    """x [B, h, w, C] -> [B, h, w, filters]: the image's mean, a 1x1 and the atrous branches, fused."""
     pooled = layers.AveragePooling2D(x.shape[1:3], name=f"{name}.mean.pool")(x)
     pooled = blocks.conv(pooled, head.filters, f"{name}.mean", epsilon=EPSILON)
     branches = [

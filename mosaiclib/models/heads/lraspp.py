@@ -18,7 +18,7 @@ STRIDES = (16, 20)
 def lraspp(taps, head, classes, resize="half_pixel", name="lraspp"):
     """From backbone taps to logits [B, h, w, classes] at the stride of the skip.
 
-    head: a `specs.LRASPPHead`. On maps smaller than 49x49 (512x512 pictures) the pooling window is the
+    head: a `specs.LRASPPHead`. On maps smaller than 49x49 (512x512 images) the pooling window is the
     whole map, that is, pooling is global.
     """
     x, skip = taps[16], taps[head.skip_stride]

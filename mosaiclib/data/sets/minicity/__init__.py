@@ -1,6 +1,6 @@
 """Synthetic street scenes with the 19 Cityscapes train ids, for the workbook's runs that need no download.
 
-A street is planned in metres (`layout`), painted from far to near on a canvas of twice the picture's size
+A street is planned in metres (`layout`), painted from far to near on a canvas of twice the image's size
 (`canvas`), whose fourth channel is the class id, and then photographed: light, texture, blur and noise.
 Reports that show numbers from these scenes say that the data are synthetic.
 """

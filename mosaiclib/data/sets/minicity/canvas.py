@@ -1,7 +1,7 @@
 """The canvas of the synthetic street: a camera, and strokes that paint colour and class id together.
 
 Street coordinates are metres: x to the right of the camera, y up from the road, z ahead of the camera.
-The canvas is twice as wide and high as the picture; halving it smooths the picture's edges.
+The canvas is twice as wide and high as the image; halving it smooths the image's edges.
 """
 
 import math
@@ -15,7 +15,7 @@ CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], -1)  # [10, 2], radius 1
 
 
 class Canvas:
-    """Pixels of twice the picture's size with the channels red, green, blue and class id (uint8).
+    """Pixels of twice the image's size with the channels red, green, blue and class id (uint8).
 
     One stroke writes all four channels, so the label always has the outline of what is seen.
     """
@@ -40,7 +40,7 @@ class Canvas:
         self.sunshine = pick(rng, [0.15, 0.6, 1.0])  # overcast to clear: strength of light and shadow
 
     def first_seen(self, x):
-        """The depth from which on something at x lies inside the picture."""
+        """The depth from which on something at x lies inside the image."""
         return abs(x) / self.widest
 
     def lit(self, colour, x, y, z):
@@ -118,7 +118,7 @@ class Canvas:
             ground[:] = ground * light + (1 - clear) * np.float32(min(self.haze_colour[channel], 255))
 
     def label(self):
-        """The class ids at the picture's size [H, W]: of each 2 x 2 canvas pixels the most frequent id."""
+        """The class ids at the image's size [H, W]: of each 2 x 2 canvas pixels the most frequent id."""
         ids = self.pixels[..., 3]
         a, b, c, d = ids[::2, ::2], ids[::2, 1::2], ids[1::2, ::2], ids[1::2, 1::2]
         return np.where((b == c) | (b == d), b, np.where((c == d) & (a != b), c, a))

@@ -18,7 +18,7 @@ FIRST_SEED = {"train": 1_000_000, "val": 2_000_000}
 
 
 def samples(size, root, split):
-    """(picture, label map) paths of a split drawn at `size` (height, width), rendering it where need be."""
+    """(image, label map) paths of a split drawn at `size` (height, width), rendering it where need be."""
     base = Path(root) if root else fetch.data_folder()
     folder = base / f"minicity-{size[0]}x{size[1]}-v{VERSION}" / split
     if not folder.is_dir():

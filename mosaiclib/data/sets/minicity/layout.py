@@ -60,7 +60,7 @@ class Layout:
         return self.road[i] + side * (self.verge[i] + self.pavement[i]), self.road[i]
 
     def in_view(self, x, near=1.0, far=2.2):
-        """A random depth from which something at x is inside the picture."""
+        """A random depth from which something at x is inside the image."""
         edge = abs(x) * self.canvas.focal / (0.46 * self.canvas.pixels.shape[1])
         return max(edge, 5.5) * self.rng.uniform(near, far)
 
@@ -240,7 +240,7 @@ class Layout:
             thing.draw()
 
     def seen(self, thing):
-        """Whether any part of a thing may lie inside the picture; its parts overhang its footprint by 3 m."""
+        """Whether any part of a thing may lie inside the image; its parts overhang its footprint by 3 m."""
         scale = self.canvas.focal / np.maximum(thing.footprint[:, 1], 1.5)
         left = self.canvas.centre + (thing.footprint[:, 0].min() - 3) * scale
         right = self.canvas.centre + (thing.footprint[:, 0].max() + 3) * scale

@@ -48,7 +48,7 @@ def building(canvas, rng, x, near, far, end_seen=True):
         canvas.paint(bands, wall * np.array([[1], [0.75], [0.7]]), BUILDING)
         if near > 55:
             continue
-        top = canvas.eye + canvas.horizon / canvas.focal * end[1]  # what is higher lies above the picture
+        top = canvas.eye + canvas.horizon / canvas.focal * end[1]  # what is higher lies above the image
         columns, rows = np.arange(max(int(length / bay), 1)), np.arange(int(shop), min(floors, int(top / storey) + 1))
         pitch = length / len(columns)
         if normal[0]:
