@@ -13,7 +13,7 @@ figures.style()
 
 
 def by_arm(folder, result) -> dict:
-    """{arm: its evaluations, one a seed}. Raises ValueError where they differ in more than labels, network and seed."""
+    """{arm: its evaluations, one per seed}. Raises ValueError where more than labels, network and seed differ."""
     found = {}
     for one in result["evaluations"]:
         evaluated = evaluations.Evaluated(one["arm"], one, Path(folder) / one["image_counts"])
