@@ -3,7 +3,7 @@
     python benchmarks/int8_ways.py [WAY...] [--weights W] [--dataset camvid] [--split val] [--pictures 24]
         [--quantiser PYTHON] [--out FOLDER]
 
-The ways are WAYS below; without names all are measured. Google's quantiser is no dependency: --quantiser names the
+The ways are WAYS below; without names all are measured. Google's quantiser is not a dependency: --quantiser names the
 Python of an environment that has litert-quantizer, or ai-edge-quantizer, its predecessor. All ways are compared on the
 same images with Keras, whose logits [H, W, C] are the reference: mIoU, pixels of the same class, signal to noise of
 the logits, and the CPU time of an image on one thread, which other processes disturb less than the clock. Prints a row

@@ -92,7 +92,7 @@ _SENTENCES = {
     "No space left on device": "could not be written: the disk is full",
     "No such file or directory": "does not exist",
     "File exists": "exists already, and is something else than is needed: move it away",
-    "Not a directory": "is no folder, or lies in what is none",
+    "Not a directory": "is not a folder, or lies in what is none",
 }
 
 

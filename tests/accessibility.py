@@ -1,6 +1,6 @@
 """axe-core over pages in headless Chromium: `python tests/accessibility.py reports/quick` prints what it finds.
 
-axe-core is no part of the repository: `make axe` fetches it with npm into .ci/node_modules.
+axe-core is not part of the repository: `make axe` fetches it with npm into .ci/node_modules.
 """
 
 import shutil

@@ -46,7 +46,7 @@ def test_predict_writes_an_overlay_with_a_legend_beside_it(mosaic, weights, tmp_
         (["predict", "torn.png", "--weights", "W", "--out", "x.png"], "torn.png"),
         (["predict", "photo.png", "--weights", "nowhere", "--out", "x.png"], "nowhere is not a weights folder"),
         (["predict", "photo.png", "--out", "x.png"], "--weights FOLDER"),
-        (["export", "--weights", "W", "--out", "o", "--input-size", "large"], "'large' is no size"),
+        (["export", "--weights", "W", "--out", "o", "--input-size", "large"], "'large' is not a size"),
         (["export", "--weights", "W", "--out", "o", "--input-size", "32x32"], "at least 64x64"),
         (["evaluate", "--dataset", "cityscape", "--weights", "W"], "no data set called 'cityscape'"),
         (["evaluate", "--dataset", "minicity"], "either --weights FOLDER or --tflite FILE"),
@@ -123,7 +123,7 @@ def test_evaluate_prints_an_interval_keeps_counts_and_enters_the_ledger(mosaic, 
         more = [] if limit is None else ["--limit", limit, "--json"]
         assert mosaic("evaluate", "--dataset", "tiny", "--split", "val", "--tflite", file, *more)[0] == 0
     (line,) = csv.DictReader((tmp_path / "reports/test_ledger.csv").open())
-    assert (line["network"], line["by"], line["images"]) == ("a", "mosaic evaluate", "6"), "val is no test split"
+    assert (line["network"], line["by"], line["images"]) == ("a", "mosaic evaluate", "6"), "val is not a test split"
 
 
 @pytest.mark.parametrize("width", [34, 80, 500])

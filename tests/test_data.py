@@ -265,7 +265,7 @@ def test_a_folder_of_classified_pictures(tmp_path):
     assert data.classes == ("ant", "cat")
     assert [(path.parent.name, number) for path, number in data.split("val")] == [("ant", 0), ("cat", 1)]
     (tmp_path / "val" / "dog").mkdir()
-    with pytest.raises(ValueError, match="dog is no class of"):
+    with pytest.raises(ValueError, match="dog is not a class of"):
         data.split("val")
     with pytest.raises(fetch.NotAvailable, match="does not hold the folder train"):
         image_folder.read(tmp_path / "train")

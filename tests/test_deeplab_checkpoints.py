@@ -94,7 +94,7 @@ def xception(slim, pixels):
 
 
 def write(prefix, arrays):
-    """A TF1 checkpoint with these variables, and such as are no part of the backbone."""
+    """A TF1 checkpoint with these variables, and such as are not part of the backbone."""
     scope = next(iter(arrays)).partition("/")[0]
     beside = {"global_step": np.int64(7), f"{scope}/logits/weights": np.ones((1, 1, 2048, 1001), "f")}
     slot = {f"{next(iter(arrays))}/Momentum": next(iter(arrays.values()))}

@@ -10,10 +10,11 @@ FORMS = (
     "not be passed on", "may be passed on", "Bend it", "under your hands", "What is trained on what",
     "What is kept", "no news", "has not our", r"\b1 pictures", "synthetic pictures",
     "be passed on", "let its photographs", "chose nothing", "are to help", "What came out", "Killed at any moment",
-    "takes its value's place", "their values' place", "nobody watches", "name begins so", "One look at the split",
+    "takes its value's place", "their values' place", "nobody watches", "name begins so", "one look at the split",
     r"\b(a|A|an|the|The|each|all|of|no|one|your|own|whole|these|those|many|some|every) [Pp]ictures?\b(?![/_\]=)-])",
-    r"\b[Pp]ictures? (is|are|of|which|may|to)\b", r"\bone a (seed|class|row)\b",
-    r"seeds? a (network|setting)", r"\ba line a (row|network)\b", r"\bless the default\b",
+    r"\b[Pp]ictures? (is|are|of|which|may|to)\b", r"\bone a (seed|class|row)\b", r"seeds? a (network|setting)",
+    r"(?<!here )\bis no (number|size|run|row|list|mask|folder|class of)\b", r"\ba line a (row|network)\b",
+    r"\bless the default\b",
 )  # fmt: skip
 READ = (".py", ".ipynb", ".md", ".j2", ".js", ".yaml")
 

@@ -92,7 +92,7 @@ def test_cityscapes_equals_the_official_evaluator_to_the_last_digit(case, true_i
 def test_mlperf31_is_ade20k_cc_read_pixel_by_pixel():
     """ade20k.cc: an FP counts only where the truth is one of 1..31; the sum is divided by 31."""
     generator = np.random.default_rng(3)
-    on_disk = [i for i in range(60) if i not in (5, 17)]  # 0 and 32 on are no class of the 31; 5 and 17 never occur
+    on_disk = [i for i in range(60) if i not in (5, 17)]  # 0 and 32 on are not a class of the 31; 5 and 17 never occur
     pairs = []
     for _ in range(3):
         truth, prediction = maps(generator, on_disk)

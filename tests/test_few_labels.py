@@ -29,7 +29,7 @@ def test_a_share_is_spread_evenly_and_lies_within_every_larger_one(seed):
         before = set(chosen)
         distances = np.diff([*chosen, chosen[0] + 468])
         assert distances.max() <= 3 / share and len(set(distances[:-1])) <= 3
-    with pytest.raises(ValueError, match="0 is no share"):
+    with pytest.raises(ValueError, match="0 is not a share"):
         subsets.share_of(468, 0)
 
 

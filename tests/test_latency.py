@@ -150,7 +150,7 @@ def test_an_external_delegate_is_loaded_and_judged_by_what_it_took(tiny_file, li
     [
         ("libnowhere.so.1", "The delegate libnowhere.so.1 was not found: install the delegate's runtime, or"),
         (None, "could not start: no device"),
-        (_ctypes.__file__, "is no TFLite delegate: it has no function tflite_plugin_create_delegate"),
+        (_ctypes.__file__, "is not a TFLite delegate: it has no function tflite_plugin_create_delegate"),
     ],
 )
 def test_a_delegate_that_cannot_be_used_is_one_sentence_and_status_1(

@@ -415,7 +415,7 @@ def test_no_photograph_is_smuggled_into_published_pages(tmp_path):
         <object data="data:image/png;base64,{raw}"></object><a href="data:image/png;base64,{raw}">c</a>
         <style>p {{ background: url(data:image/png;base64,{raw}) }}</style><!-- data:image/png;base64,{raw} -->
         <p title="data:image/png;base64,{raw}">d</p><video poster="data:image/png;base64,{raw}"></video>
-        <image><source srcset="data:image/png;base64,{raw}"></picture>"""
+        <picture><source srcset="data:image/png;base64,{raw}"></picture>"""
     nb = notebook(
         shown(figures.label_map(label, PALETTE, "map", "the label map")),
         shown(figures.photograph(photo, "photo", "a photograph", shareable=False, credit="CamVid, research only")),

@@ -174,7 +174,7 @@ def test_profiles_name_their_mistakes(tmp_path):
     assert list(load(good).runs) == ["data/a"]
     for text, message in (
         ("  data/a: {notebook: notebooks/nope.ipynb, description: x}", "no notebook"),
-        ("  cook/a: {notebook: notebooks/10_data.ipynb, description: x}", "is no run"),
+        ("  cook/a: {notebook: notebooks/10_data.ipynb, description: x}", "is not a run"),
         ("  data/..: {notebook: notebooks/10_data.ipynb, description: x}", "begins with a letter or a digit"),
         ("  data/.a: {notebook: notebooks/10_data.ipynb, description: x}", "begins with a letter or a digit"),
         (good + "  data/b: {notebook: notebooks/10_data.ipynb, description: x, parameters: {data_root: 'run:x'}}",
@@ -185,7 +185,7 @@ def test_profiles_name_their_mistakes(tmp_path):
          "finite"),
         ("  evaluate/a: {notebook: notebooks/30_evaluate.ipynb, description: x, parameters: {input_scale: -.inf}}",
          "finite"),
-        ("  data/../a: {notebook: notebooks/10_data.ipynb, description: x}", "is no run"),
+        ("  data/../a: {notebook: notebooks/10_data.ipynb, description: x}", "is not a run"),
         ("  data/a: {notebook: notebooks/10_data.ipynb, description: x, parametres: {}}", "parametres"),
         (good + "  data/b: {notebook: notebooks/10_data.ipynb, description: x,"
          " parameters: {data_root: 'run:data/c/w'}}", "needs 'data/c'"),

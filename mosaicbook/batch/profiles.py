@@ -126,8 +126,8 @@ class Profile(BaseModel):
                 rf"({'|'.join(STAGES)})/[a-z0-9][a-z0-9_.-]*", run_id
             ):  # not "..": a folder is named so
                 raise ValueError(
-                    f"'{run_id}' is no run: write stage/row with a stage of {', '.join(STAGES)} and a row that begins "
-                    "with a letter or a digit"
+                    f"'{run_id}' is not a run: write stage/row with a stage of {', '.join(STAGES)} and a row that "
+                    "begins with a letter or a digit"
                 )
             for needed, _ in run.references().values():
                 if not any(fnmatchcase(other, needed) for other in before):
@@ -169,7 +169,7 @@ class Profile(BaseModel):
                 near = sorted({name for names in built.values() for name in names})
                 raise ValueError(f"No run of the profile {self.name} is of the network '{row}': choose of {near}.")
             if tables and row not in of_tables:
-                raise ValueError(f"'{row}' is no row of Table {' or '.join(map(str, tables))}.")
+                raise ValueError(f"'{row}' is not a row of Table {' or '.join(map(str, tables))}.")
 
     def _with_upstream(self, run_ids):
         """These runs and all that they need."""

@@ -15,7 +15,7 @@ from mosaicbook.cli import app, console, table
 def _size(text):
     parts = text.lower().split("x")
     if len(parts) != 2 or not all(part.isdigit() and int(part) for part in parts):
-        raise ValueError(f"'{text}' is no size: write HEIGHTxWIDTH, for example 512x512.")
+        raise ValueError(f"'{text}' is not a size: write HEIGHTxWIDTH, for example 512x512.")
     return int(parts[0]), int(parts[1])
 
 

@@ -57,7 +57,7 @@ def evaluate(
         classes_of = inference.open_network(file)
         network, sha256 = file.stem, files.sha256(file)
     samples = samples[:limit]
-    bar = tqdm(samples, disable=as_json or None)  # None: none where it is no terminal
+    bar = tqdm(samples, disable=as_json or None)  # None: none where it is not a terminal
     matrices = [alone for (alone,) in evaluation.by_image(data, bar, classes_of)]
     names = [sample.image_path.name for sample in samples]
     kept = image_counts.ImageCounts.of(matrices, names, data.videos(samples), rule or data.rule, sha256)

@@ -111,7 +111,7 @@ def import_model_garden(
 
     checkpoint = fetch.located(checkpoint)
     if bins is not None and not all(part.isdecimal() and int(part) for part in bins.split(",")):
-        raise ValueError(f"'{bins}' are no bins: write numbers with commas between, for example 1,4,8,16.")
+        raise ValueError(f"'{bins}' are not bins: write numbers with commas between, for example 1,4,8,16.")
     model, card = model_garden.read(checkpoint, bins and tuple(map(int, bins.split(","))))
     _keep(model, card, out)
     for part in ("head", "bins"):

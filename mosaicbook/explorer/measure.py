@@ -33,7 +33,7 @@ def measure(
 
     what: a `Design`, the panel that `explore.design` gave (then whatever it shows when the clock starts), a
     weights folder, or a .tflite file; by default the paper's own network. precision: of the export, where it
-    is no file yet. runtimes: by default the first that is installed. kernels: xnnpack, builtin, reference.
+    is not a file yet. runtimes: by default the first that is installed. kernels: xnnpack, builtin, reference.
     processes: benchmark runs per configuration, each of `runs` inferences and two to warm up. The defaults take
     seconds; ten processes are what a report uses.
     Raises ValueError for a name that is not known.

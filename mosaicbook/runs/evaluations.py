@@ -118,7 +118,7 @@ def of_folder(folder, run_id="") -> list[Evaluated]:
     result = run.read_json(folder / "result.json")
     parts = result.get("evaluations", [result])
     if not all("miou" in part and "split" in part for part in parts):
-        raise ValueError(f"{folder} is no evaluation of a network: name a run of the stage evaluate or heads.")
+        raise ValueError(f"{folder} is not an evaluation of a network: name a run of the stage evaluate or heads.")
     return [
         Evaluated(run_id or f"{folder.parent.name}/{folder.name}", part, folder / str(part.get("image_counts")))
         for part in parts

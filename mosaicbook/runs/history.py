@@ -29,7 +29,7 @@ def differences(a, b) -> list[dict]:
     """[{"field", "a", "b", "change"}] of all in which two runs differ, but for when they ran.
 
     a, b: "profile/stage/row", or a run's folder. Fields of results are called "result.<name>"; change is b - a of
-    two numbers, or None. Raises ValueError where one is no run.
+    two numbers, or None. Raises ValueError where one is not a run.
     """
     sides = [_flat(_read(name)) for name in (a, b)]
     found = []

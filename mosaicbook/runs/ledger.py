@@ -1,6 +1,6 @@
 """The ledger of test splits: a line for each time that a network was scored on one.
 
-A test split that was read often, by recipes that its numbers may have chosen, is no test any more. So whatever scores a
+A test split that was read often, by recipes that its numbers may have chosen, is no longer a test. So whatever scores a
 network on the split "test" of a real data set adds a line to test_ledger.csv in the reports' folder, which is kept in
 git, and the pages count its lines.
 """

@@ -17,7 +17,7 @@ PACKAGES = (
 def commit():
     """{"commit": sha or None, "dirty": whether code or notebooks differ from it, new files included}.
 
-    None where this is no repository of its own: a folder inside another one would have that one's commit.
+    None where this is not a repository of its own: a folder inside another one would have that one's commit.
     """
     try:
         if not os.path.samefile(_git("rev-parse", "--show-toplevel"), ROOT):

@@ -12,7 +12,7 @@ from mosaicbook.site import run_page
 from mosaiclib.evaluation.verdict import NO, NOT_TESTED, UNDECIDED, YES
 
 MOST_CONTRADICTIONS = 5
-LEAST_FACTOR = 1.05  # between a printed and a counted cost, below which it is no contradiction worth a line
+LEAST_FACTOR = 1.05  # between a printed and a counted cost, below which it is not worth a line as a contradiction
 LEAD = 150  # characters of a description that stand above the fold, to the end of a sentence
 
 

@@ -21,5 +21,5 @@ def share_of(count, share, seed=0) -> np.ndarray:
     share: above 0, at most 1; at least one index is given.
     """
     if not 0 < share <= 1:
-        raise ValueError(f"{share:g} is no share of the images: it lies above 0 and is at most 1.")
+        raise ValueError(f"{share:g} is not a share of the images: it lies above 0 and is at most 1.")
     return np.sort(spread_order(count, seed)[: max(1, round(share * count))])

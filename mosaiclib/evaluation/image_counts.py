@@ -1,8 +1,8 @@
 """The confusion counts of every image of an evaluation, kept so that networks can be compared image by image.
 
 One compressed .npz file: `counts`, int32 [N, C, C + 1], rows the truth, columns the prediction, the last column the
-pixels whose prediction is no class; `images`, N names; `videos`, N names, equal for frames of one video and "" for an
-image that is related to no other; `rule`, the IoU rule; `weights_sha256`, what was evaluated. All rows of an IoU, and
+pixels whose prediction is not a class; `images`, N names; `videos`, N names, equal for frames of one video and "" for
+an image that is related to no other; `rule`, the IoU rule; `weights_sha256`, what was evaluated. All rows of an IoU, and
 all intervals, follow from these.
 """
 

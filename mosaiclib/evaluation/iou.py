@@ -31,7 +31,7 @@ class ConfusionMatrix:
     def update(self, truth, prediction):
         """Adds one image: truth [H, W] with 255 ignored, prediction [H, W], integers in 0..255.
 
-        Raises ValueError where sizes differ, an id is out of range, or the truth holds one that is no class.
+        Raises ValueError where sizes differ, an id is out of range, or the truth holds one that is not a class.
         """
         if truth.shape != prediction.shape:
             raise ValueError(f"Truth is {truth.shape} and prediction {prediction.shape}: they must be of one size.")

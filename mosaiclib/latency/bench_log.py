@@ -1,7 +1,7 @@
 """Benchmark runs in turns, and the log that keeps each when it has ended.
 
 A log's first line says what was asked for, the header: {"bench": arguments, "setups": [what is timed],
-"machine": text, "errors": {file: why it is no graph}, "graphs": {file: what is known of it}}. Each further
+"machine": text, "errors": {file: why it is not a graph}, "graphs": {file: what is known of it}}. Each further
 line is one benchmark run: its turn, its setup and its answer.
 """
 
@@ -76,7 +76,7 @@ def read(log):
         raise ValueError(f"{log} is not the log of a bench: its first line does not say what was asked for.")
     for number, line in enumerate(lines[1:], 2):
         if not _is_answer(line):
-            raise ValueError(f"{log} is not the log of a bench: line {number} is no benchmark run.")
+            raise ValueError(f"{log} is not the log of a bench: line {number} is not a benchmark run.")
     return lines
 
 

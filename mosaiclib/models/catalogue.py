@@ -176,4 +176,4 @@ def _of_json(text):
     try:
         return ModelSpec.from_json(json.loads(text))
     except json.JSONDecodeError as error:
-        raise ValueError(f"The spec of a network is no JSON: {error}.") from None
+        raise ValueError(f"The spec of a network is not JSON: {error}.") from None

@@ -120,14 +120,14 @@ def load(folder, input_size=None, output="logits", batch=None):
         variable.assign(arrays[variable.path])
     extra = set(arrays) - {variable.path for variable in model.weights}
     if extra:
-        raise ValueError(f"{path} holds '{min(extra)}', which is no part of {card.spec.name}.")
+        raise ValueError(f"{path} holds '{min(extra)}', which is not part of {card.spec.name}.")
     return model
 
 
 def with_input_of(spec, folder, part=""):
     """`spec` with the normalisation and the padding that the weights in `folder` were trained with.
 
-    part: as of `initialise`; where the backbone is no part of what is taken, the spec stays as it is.
+    part: as of `initialise`; where the backbone is not part of what is taken, the spec stays as it is.
     """
     if not f"{spec.backbone}.".startswith(part):
         return spec

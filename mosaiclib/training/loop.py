@@ -144,7 +144,7 @@ class _Session(keras.callbacks.Callback):
         try:
             state = json.loads(arrays.pop("state").tobytes())
         except (KeyError, AttributeError, ValueError, RecursionError):
-            raise ValueError(f"{path} is no checkpoint of a training: remove it to start afresh.") from None
+            raise ValueError(f"{path} is not a checkpoint of a training: remove it to start afresh.") from None
         if other := checkpoints.differing(identity, state.get("identity", {})):
             print(f"{path} has not the same {', '.join(other)}: this training starts afresh.")
             return

@@ -54,7 +54,7 @@ def _called(entry):
 
 def _number(entry, name):
     if not isinstance(entry, dict) or not isinstance(entry.get(name), int):
-        raise ValueError(f"The COCO file holds an entry whose '{name}' is no whole number.")
+        raise ValueError(f"The COCO file holds an entry whose '{name}' is not a whole number.")
     return entry[name]
 
 

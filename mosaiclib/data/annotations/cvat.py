@@ -57,7 +57,7 @@ def _number(element, name, default=None):
     try:
         return float(text)
     except (TypeError, ValueError):
-        raise ValueError(f"its {name} is no number") from None
+        raise ValueError(f"its {name} is not a number") from None
 
 
 def _whole(*values):

@@ -86,7 +86,7 @@ class Names:
             self.id(name)
 
     def id(self, name):
-        """The id of a class, a new one where it has none. Raises ValueError for what is no name, or the 256th."""
+        """The id of a class, a new one where it has none. Raises ValueError for what is not a name, or the 256th."""
         name = clean_name(name)
         if name.lower() in _IGNORED_NAMES:
             return IGNORE
@@ -113,7 +113,7 @@ def clean_name(name):
     """A class name of 1 to 60 printable characters. Raises ValueError."""
     text = " ".join(name.split()) if isinstance(name, str) else name
     if not isinstance(text, str) or not 0 < len(text) <= 60 or not text.isprintable():
-        raise ValueError(f"{str(name)[:80]!r} is no class name: it must have 1 to 60 printable characters")
+        raise ValueError(f"{str(name)[:80]!r} is not a class name: it must have 1 to 60 printable characters")
     return text
 
 

@@ -81,7 +81,7 @@ def _decoded(text):
             canvas_size(image.height, image.width)
             return np.asarray(image.convert("L")) > 0
     except (binascii.Error, OSError, SyntaxError, Image.DecompressionBombError):
-        raise ValueError("its mask is no PNG") from None
+        raise ValueError("its mask is not PNG") from None
 
 
 def _paste(label, corner, mask, value):

@@ -71,7 +71,7 @@ def _from_yaml(path, text):
         raise ValueError(f"{path} is not valid YAML.") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = error if isinstance(error, ValueError) else "it must hold names: [...]"
-        raise ValueError(f"{path} is no list of classes: {reason}.") from None
+        raise ValueError(f"{path} is not a list of classes: {reason}.") from None
 
 
 def _add(legend, line):
@@ -103,5 +103,5 @@ def _add(legend, line):
 
 def _colour(values):
     if len(values) != 3 or not all(isinstance(value, int) and 0 <= value <= 255 for value in values):
-        raise ValueError(f"{str(values)[:40]} is no colour of three numbers from 0 to 255")
+        raise ValueError(f"{str(values)[:40]} is not a colour of three numbers from 0 to 255")
     return tuple(values)

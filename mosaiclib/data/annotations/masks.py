@@ -47,7 +47,7 @@ def of_pairs(title, pairs, legend, left_out=()) -> Reading:
     for _, survey in surveyed:
         counts.update(survey.colours if in_colour else survey.values)
         if len(counts) > 1 << 20:
-            raise ValueError("The masks hold more than a million values: they are no masks of classes.")
+            raise ValueError("The masks hold more than a million values: they are not masks of classes.")
     decide = meaning.by_colour if in_colour else meaning.by_value
     table = decide(reading, counts, legend, palette if has_palette else {})
     for (image, mask, split), _ in surveyed:
@@ -93,7 +93,7 @@ def pixels_of(path):
         entries = np.reshape(image.getpalette("RGB") or [], (-1, 3))
         palette = {value: tuple(map(int, colour)) for value, colour in enumerate(entries)}
     elif image.mode in ("CMYK", "YCbCr", "HSV", "LAB", "F"):
-        raise ValueError(f"{path} is no mask: its mode is {image.mode}")
+        raise ValueError(f"{path} is not a mask: its mode is {image.mode}")
     pixels = images.stored_values(image, depth)
     if pixels.ndim == 3:
         clear = pixels[..., -1] == 0 if pixels.shape[2] in (2, 4) else None

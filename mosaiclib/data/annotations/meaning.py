@@ -17,7 +17,7 @@ def by_value(reading, counts, legend, palette):
     if palette and legend.colours:
         return by_colour(reading, counts, legend, palette, of_values=True)
     if len(values) > IGNORE + 1:
-        raise ValueError(f"The masks hold {len(values)} different values: they are no masks of classes.")
+        raise ValueError(f"The masks hold {len(values)} different values: they are not masks of classes.")
     largest = max((value for value in values if value != IGNORE), default=0)
     as_ids = values[-1] <= IGNORE and (largest < 2 * len(values) or (legend.names and largest <= max(legend.names)))
     as_ids = as_ids or bool(palette and values[-1] <= IGNORE)
@@ -102,7 +102,7 @@ def _found(shares, total):
     if len(shares) > 64:
         shares = Counter({number: n for number, n in shares.items() if n >= 0.0005 * total})
     if len(shares) > IGNORE:
-        raise ValueError(f"The masks hold {len(shares)} colours: they are no masks of classes.")
+        raise ValueError(f"The masks hold {len(shares)} colours: they are not masks of classes.")
     order = sorted(shares, key=lambda number: (number != 0, -shares[number], number))
     text = {number: f"#{number:06x}" for number in order}
     return {number: BACKGROUND if number == 0 else known.get(text[number], text[number]) for number in order}

@@ -10,7 +10,7 @@ _FARTHEST = 1e6  # pixels; no image is that long
 def polygon(label, points, value):
     """Writes `value` to the pixels of `label` (uint8 [H, W]) in a polygon, [(x, y)] in pixels.
 
-    Raises ValueError for points that are no numbers or lie outside any image; so do the others.
+    Raises ValueError for points that are not numbers or lie outside any image; so do the others.
     """
     from pycocotools import mask
 
@@ -73,7 +73,7 @@ def numbers(points):
 
 def _turned(points, about, degrees):
     if isinstance(degrees, bool) or not isinstance(degrees, int | float) or not math.isfinite(degrees):
-        raise ValueError("its rotation is no number")
+        raise ValueError("its rotation is not a number")
     angle = np.deg2rad(degrees)
     matrix = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     return (points - about) @ matrix + about

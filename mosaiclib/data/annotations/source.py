@@ -32,7 +32,7 @@ class Source:
         if images is not None:
             folder = Path(images).expanduser()
             if not folder.is_dir():
-                raise ValueError(f"{folder} is no folder of images.")
+                raise ValueError(f"{folder} is not a folder of images.")
             self._places.append((folder, _walk(folder)))
         self._by_name, self._contents = None, {}
 
@@ -155,7 +155,7 @@ def json_of(path):
     """The content of a JSON file; NaN, infinite numbers and deep nesting are refused. Raises ValueError."""
 
     def refuse(constant):
-        raise ValueError(f"{constant} is no number")
+        raise ValueError(f"{constant} is not a number")
 
     def number(text):
         value = float(text)

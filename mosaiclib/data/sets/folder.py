@@ -59,7 +59,7 @@ def read_classes(root) -> Classes:
     if not path.is_file():
         raise ValueError(f"{path} is missing: write the class names there, as in `names: [background, crack]`.")
     if path.stat().st_size > _MAXIMUM_BYTES:
-        raise ValueError(f"{path} is larger than 1 MB: it is no list of class names.")
+        raise ValueError(f"{path} is larger than 1 MB: it is not a list of class names.")
     try:
         return Classes.model_validate(yaml.safe_load(path.read_bytes()))
     except ValidationError as error:

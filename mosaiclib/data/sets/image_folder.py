@@ -27,7 +27,7 @@ class ImageFolder:
         found = []
         for folder in listing.folders(self.root / name):
             if folder.name not in self.classes:
-                raise ValueError(f"{folder} is no class of {self.root / 'train'}: rename or remove it.")
+                raise ValueError(f"{folder} is not a class of {self.root / 'train'}: rename or remove it.")
             number = self.classes.index(folder.name)
             found += [(path, number) for path in listing.files(folder, _PICTURES)]
         if not found:

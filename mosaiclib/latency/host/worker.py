@@ -168,7 +168,7 @@ def _photograph():
 
 
 def _pixels(photograph, shape, kind):
-    """What a graph is given: the photograph, or noise where its input is no image; floats in [-1, 1]."""
+    """What a graph is given: the photograph, or noise where its input is not an image; floats in [-1, 1]."""
     if len(shape) == 4 and shape[0] == 1 and shape[3] == 3:
         import cv2
 
@@ -192,7 +192,7 @@ def _load(module, library):
         raise ValueError(f"{others} was not found: install the delegate's runtime, or give a path to it.") from None
     except AttributeError:
         raise ValueError(
-            f"{library} is no TFLite delegate: it has no function tflite_plugin_create_delegate."
+            f"{library} is not a TFLite delegate: it has no function tflite_plugin_create_delegate."
         ) from None
     except ValueError as error:
         raise ValueError(

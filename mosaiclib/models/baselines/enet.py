@@ -39,7 +39,7 @@ def enet(image, classes, name="enet"):
     """image [B, H, W, 3] float32 in [-1, 1] -> logits [B, H, W, classes].
 
     364,311 parameters at 19 classes. The authors train the encoder first, under a classifier of its own
-    that is no part of the network. Sides that 8 does not divide are padded with grey, and the
+    that is not part of the network. Sides that 8 does not divide are padded with grey, and the
     logits cropped.
     """
     whole, image = image, pad_to_multiple(image, 8, name)

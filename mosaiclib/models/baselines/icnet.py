@@ -40,7 +40,7 @@ def icnet(image, classes, auxiliary=False, name="icnet"):
     """image [B, H, W, 3] float32 in [-1, 1] -> logits [B, H/4, W/4, classes].
 
     auxiliary: return [logits, logits at 1/8, logits at 1/16], for cascade label guidance in training; the two
-        further classifiers are no part of the deployed network.
+        further classifiers are not part of the deployed network.
     6,699,987 parameters at 19 classes (7,334 more with `auxiliary`). Sides that 32 does not divide are
     rounded up at every stride. Raises ValueError where a side has fewer than 161 pixels.
     """

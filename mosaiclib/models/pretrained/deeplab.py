@@ -53,7 +53,7 @@ def read(path):
 
     used = tf_checkpoint.fill(model, arrays, key_of, path, spec.name)
     if unknown := sorted(set(arrays) - used):
-        raise ValueError(f"{path} holds '{unknown[0]}', which is no part of {spec.backbone}.")
+        raise ValueError(f"{path} holds '{unknown[0]}', which is not part of {spec.backbone}.")
     provenance = {"source": "deeplab", "file": path.name, "head": "random"}
     return model, Card(spec, CITYSCAPES, "cityscapes", INPUT_SIZE, provenance=provenance)
 

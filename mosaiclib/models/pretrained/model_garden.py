@@ -44,7 +44,7 @@ def read(path, bins=None):
     used = tf_checkpoint.fill(model, arrays, key_of, path, spec.name)
     unknown = sorted(set(arrays) - used)
     if unknown:
-        raise ValueError(f"{path} holds '{unknown[0]}', which is no part of {spec.name} (a quantisation-aware one?).")
+        raise ValueError(f"{path} holds '{unknown[0]}', which is not part of {spec.name} (a quantisation-aware one?).")
     names = CITYSCAPES if classes == len(CITYSCAPES) else tuple(f"class {i}" for i in range(classes))
     dataset = "cityscapes" if classes == len(CITYSCAPES) else "unknown"
     provenance = {"source": "model-garden", "file": path.name}
@@ -76,7 +76,9 @@ def _spec_of(path, arrays, bins):
     has_global = "neck/_global_pool_branch/1/kernel" in arrays
     levels = (fused - m - f * has_global) / (2 * f)
     if levels not in PYRAMIDS:
-        raise ValueError(f"{path}: a projection of {fused} channels is no pyramid of 1 to 3 levels of {2 * f} filters.")
+        raise ValueError(
+            f"{path}: a projection of {fused} channels is not a pyramid of 1 to 3 levels of {2 * f} filters."
+        )
     if bins and (sum(count > 1 for count in bins) != levels or (1 in bins) != has_global or min(bins) < 1):
         raise ValueError(
             f"{path} has {int(levels)} pyramid level{'s' if levels > 1 else ''} of more than one bin "
