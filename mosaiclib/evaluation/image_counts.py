@@ -2,8 +2,8 @@
 
 One compressed .npz file: `counts`, int32 [N, C, C + 1], rows the truth, columns the prediction, the last column the
 pixels whose prediction is not a class; `images`, N names; `videos`, N names, equal for frames of one video and "" for
-an image that is related to no other; `rule`, the IoU rule; `weights_sha256`, what was evaluated. All rows of an IoU, and
-all intervals, follow from these.
+an image that is related to no other; `rule`, the IoU rule; `weights_sha256`, what was evaluated. All IoUs and
+all intervals follow from these.
 """
 
 import zipfile
