@@ -19,7 +19,7 @@ import numpy as np
 from mosaiclib import models
 from mosaiclib.models import catalogue
 from mosaiclib.models.frozen import with_stored_statistics, without_training
-from mosaiclib.training import frozen, loop, losses, recipes, taps
+from mosaiclib.training import frozen, losses, memory, recipes, taps
 from mosaiclib.training.optimizer import compile_network
 
 CLASSES = 11
@@ -68,7 +68,7 @@ def main():
     parser.add_argument("--steps", type=int, default=8)
     options = parser.parse_args()
     size = tuple(int(side) for side in options.size.split("x"))
-    loop.keep_freed_memory()
+    memory.keep_freed_memory()
     for name in options.networks:
         with tempfile.TemporaryDirectory() as folder:
             ways = steps(name, size, options.batch, Path(folder) / "weights")

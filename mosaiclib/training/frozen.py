@@ -19,7 +19,7 @@ from mosaiclib.models.building import HEADS, head_on
 from mosaiclib.models.spec import LRASPPHead, MosaicHead
 from mosaiclib.models.weights import WEIGHTS_FILE, read_arrays
 from mosaiclib.training import losses
-from mosaiclib.training.loop import keep_freed_memory
+from mosaiclib.training.memory import HugePages, keep_freed_memory
 from mosaiclib.training.optimizer import compile_network
 from mosaiclib.training.recipes import Recipe
 from mosaiclib.training.taps import CHUNK
@@ -130,11 +130,11 @@ class HeadTrainer:
             mine.assign(other)
         for variable in self.model.optimizer.variables:
             variable.assign(ops.zeros_like(variable))
-        history = []
+        history, huge_pages = [], HugePages()
         batches = self._batches(seed)
         for epoch in range(self.recipe.epochs):
             batches.epoch = epoch
-            mean = self.model.fit(batches, verbose=0, shuffle=False).history["loss"][0]
+            mean = self.model.fit(batches, verbose=0, shuffle=False, callbacks=[huge_pages]).history["loss"][0]
             if not np.isfinite(mean):
                 raise ValueError(f"The loss became {mean} in epoch {epoch + 1}: lower the learning rate.")
             history.append(float(mean))

@@ -5,10 +5,8 @@ training. It is written beside the old one and renamed after every epoch, so tha
 repeats a training bitwise with the same number of threads only, which is recorded.
 """
 
-import ctypes
 import json
 import math
-import platform
 import time
 from functools import partial
 from pathlib import Path
@@ -23,10 +21,10 @@ from mosaiclib.data.batches import TrainingBatches
 from mosaiclib.models.frozen import with_stored_statistics, without_training
 from mosaiclib.models.weights import read_arrays, write_arrays
 from mosaiclib.training import checkpoints, distribution, losses
+from mosaiclib.training.memory import HugePages, keep_freed_memory
 from mosaiclib.training.optimizer import compile_network
 from mosaiclib.training.validation import Validation
 
-_MMAP_MAX, _TRIM_THRESHOLD, _ARENA_MAX = -4, -1, -8  # of mallopt, in malloc.h
 CHECKPOINT, BEST = "checkpoint.h5", "best.h5"
 
 
@@ -94,7 +92,7 @@ def fit(model, batches, loss, recipe, folder, metric, measure, report=None, stop
     last = min(recipe.epochs, stop_after or recipe.epochs)
     watching = [report] if isinstance(report, keras.callbacks.Callback) else []
     if session.epoch < last:
-        callbacks = [session, *watching]
+        callbacks = [session, HugePages(), *watching]
         try:
             # The batches shuffle by their own seed; Keras would shuffle them again with a random state of its own.
             model.fit(batches, initial_epoch=session.epoch, epochs=last, verbose=0, shuffle=False, callbacks=callbacks)
@@ -106,18 +104,6 @@ def fit(model, batches, loss, recipe, folder, metric, measure, report=None, stop
     if session.state["kept_epoch"] is not None:
         checkpoints.assign(model.weights, read_arrays(folder / BEST), folder / BEST)
     return session.state
-
-
-def keep_freed_memory():
-    """Lets this process keep freed memory for its next large array, where the C library is glibc.
-
-    glibc maps every block of more than 32 MB anew and hands it back at once, so that each large activation of each
-    step is paged in again: a quarter of a step's time on a CPU. Numbers stay as they are.
-    """
-    if platform.libc_ver()[0] == "glibc":
-        mallopt = ctypes.CDLL(None).mallopt
-        for option, value in ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, -1), (_ARENA_MAX, 1)):
-            mallopt(option, value)
 
 
 class _Session(keras.callbacks.Callback):
