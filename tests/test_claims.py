@@ -13,6 +13,7 @@ import readme_findings
 from mosaicbook.beyond import heads_compared
 from mosaicbook.paper import judgement, relations, statements
 from mosaicbook.runs.provenance import ROOT
+from mosaicbook.site import answer
 from mosaiclib.evaluation.image_counts import ImageCounts
 from mosaiclib.models import catalogue
 
@@ -209,3 +210,16 @@ def test_the_readme_says_what_the_published_fine_tuning_measured():
     )
     assert f"with {plain:.1f} % mIoU on CamVid's test split" in readme
     assert f"{enlarged:.1f} % where it sees the images enlarged" in readme
+
+
+def test_the_index_shows_the_least_favourable_pair_at_each_place_and_how_many_were_tested():
+    def pair(place, position, estimate, relation="more"):
+        ends = {"lower": estimate and estimate - 1, "upper": estimate and estimate + 1}
+        return {"place": place, "position": position, "of": 2, "relation": relation, "estimate": estimate} | ends
+
+    pairs = [pair("a", 0, 2.0), pair("a", 1, -0.5), pair("b", 1, 0.5), pair("b", 0, None)]
+    assert answer.evidence(pairs) == (
+        "\N{MINUS SIGN}0.5 [\N{MINUS SIGN}1.5, +0.5] (2 of 2 pairs); +0.5 [\N{MINUS SIGN}0.5, +1.5] (1 of 2 pairs)"
+    )
+    assert answer.evidence([pair("a", 0, 2.0, "apart"), pair("a", 1, -0.5, "apart")]).startswith("+2.0 [+1.0, +3.0]")
+    assert answer.evidence([pair("a", 0, None)]) == ""
