@@ -56,6 +56,12 @@ case $1 in
 esac
 """
 TOOL = """#!/bin/sh
+case "$*" in --help) echo "ERROR: usage: benchmark_model <flags>"; echo "Flags:"
+  for flag in graph= num_runs=50 use_xnnpack=false use_gpu=false; do
+    echo "	--$flag  	string	optional	x"
+  done
+  exit 1 ;;
+esac
 echo run >> $FAKE_ROOT/runs
 [ "$(wc -l < $FAKE_ROOT/runs)" = "$(cat $FAKE_ROOT/unplug_at 2>/dev/null)" ] && touch $FAKE_ROOT/unplugged
 case "$*" in
@@ -71,6 +77,39 @@ esac
 echo "INFO: count=3 first=9100 curr=9 min=8 max=9100 avg=9000 std=3"
 echo "INFO: count=50 first=8000 curr=7 min=7000 max=9000 avg=8000 std=25"
 echo "INFO: Inference timings in us: Init: 1500, First inference: 9100, Warmup (avg): 9000, Inference (avg): 8000"
+"""
+
+# LiteRT's tool of the same name: its flags, and its log as a phone printed it (mlcommons/mobile_app_open#1134).
+LITERT_TOOL = """#!/bin/sh
+known="graph= num_threads=-1 num_runs=50 min_secs=1 warmup_runs=1 report_peak_memory_footprint=false
+use_cpu=true use_gpu=false use_npu=false require_full_delegation=false"
+if [ "$*" = --help ]; then
+  echo "ERROR: usage: benchmark_model <flags>"; echo "Flags:"
+  for flag in $known; do echo "	--$flag  	string	optional	x"; done; exit 1
+fi
+for asked in "$@"; do
+  case " $(echo $known) " in *" ${asked%%=*}="*|*" $(echo $asked | sed 's/--//; s/=.*//')="*) ;;
+    *) echo "ERROR: Unknown command line flag '$asked'"; exit 1 ;; esac
+done
+echo "INFO: [benchmark_litert_model.cc:120] Loading model from: x"
+case "$*" in
+  *use_gpu=true*) echo "VERBOSE: Replacing 96 out of 100 node(s) with delegate (LITERT_CL) node, yielding 4 partitions."
+    echo "ERROR: 96 operations will run on the GPU, and the remaining 4 operations will run on the CPU." ;;
+  *) echo "VERBOSE: Replacing 100 out of 100 node(s) with delegate (TfLiteXNNPackDelegate) node, yielding 1 partitions."
+esac
+echo "INFO: [benchmark_litert_model.h:92]
+========== BENCHMARK RESULTS ==========
+INFO: [benchmark_litert_model.h:94] Model initialization: 23.73 ms
+INFO: [benchmark_litert_model.h:96] Warmup (first):       41.04 ms
+INFO: [benchmark_litert_model.h:98] Warmup (avg):         31.04 ms (3 runs)
+INFO: [benchmark_litert_model.h:100] Inference (avg):      30.20 ms (50 runs)
+INFO: [benchmark_litert_model.h:104] Inference (min):      16.40 ms
+INFO: [benchmark_litert_model.h:108] Inference (std):      9.92
+INFO: [benchmark_litert_model.h:124]
+Memory Usage:
+INFO: [benchmark_litert_model.h:126] Init footprint:       61.74 MB
+INFO: [benchmark_litert_model.h:128] Overall footprint:    63.25 MB
+INFO: [benchmark_litert_model.h:135] Peak memory usage not available. (peak_mem_mb <= 0)"
 """
 
 
@@ -129,6 +168,20 @@ def test_a_phone_runs_every_configuration_in_turns_and_is_left_clean(phone, file
     assert [json.loads(line)["turn"] for line in log.read_text().splitlines()[1:]] == [0] * 6 + [1] * 5
     assert not any((phone / "tmp").iterdir()) and graph.exists()
     assert [m.verdict for m in bench_log.show(log)] == [m.verdict for m in measured]
+
+
+def test_the_newer_tool_of_the_same_name_is_spoken_to_in_its_own_flags(phone, files, tmp_path):
+    graph, tool, library = files
+    tool.write_text(LITERT_TOOL)
+    ways = ("xnnpack4", "gpu", "cpu1", "hexagon")
+    measured = phones.bench([graph], tool, ways, processes=2, runs=50, delegates=[library], pause_s=0)
+    assert [(m.kernels, m.threads, m.verdict, m.n) for m in measured] == [
+        ("xnnpack4", 4, "full", 2), ("gpu", 1, "partial 96/100", 2), ("cpu1", 1, "failed", 0),
+        ("hexagon", 1, "failed", 0), ("external", 1, "failed", 0),
+    ]  # fmt: skip
+    times = [(m.mean_ms, m.init_ms, m.first_ms, m.warmup_ms, m.memory_mb) for m in measured[:2]]
+    assert times == [(30.2, 23.73, 41.04, 31.04, 63.25)] * 2
+    assert "LiteRT's, which has no way to run 'cpu1' (it has xnnpack1, xnnpack4, gpu)" in measured[2].note
 
 
 def test_a_damaged_file_is_said_so_and_not_run_on_the_phone(phone, files, tmp_path):

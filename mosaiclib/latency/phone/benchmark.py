@@ -12,43 +12,27 @@ from uuid import uuid4
 
 from mosaiclib.files import sha256
 from mosaiclib.latency import bench_log, host, verdicts
-from mosaiclib.latency.phone import tool_log
+from mosaiclib.latency.phone import tool, tool_log
 from mosaiclib.latency.phone.adb import PhoneGone, find_phone
+from mosaiclib.latency.phone.tool import CONFIGURATIONS
 
-# TFLite's own tool. LiteRT's later one, for CompiledModel, has the same name and knows none of the flags below.
-TOOL = (
-    "https://storage.googleapis.com/tensorflow-nightly-public/prod/tensorflow/release/lite/tools/nightly/latest/"
-    "android_aarch64_benchmark_model"
-)
 PLACE = "/data/local/tmp"
 WARMER_BY, LONGEST_WAIT_S = 2.0, 300  # degrees above the start, seconds
 
-# What a configuration asks for: (the delegate as the tool names it, threads, flags). The order of the flags
-# is the order in which delegates are applied. Without --use_xnnpack the tool would apply it by itself.
-CONFIGURATIONS = {
-    "cpu1": (None, 1, ("--use_xnnpack=false",)),
-    "cpu4": (None, 4, ("--use_xnnpack=false",)),
-    "xnnpack1": ("XNNPACK", 1, ("--use_xnnpack=true",)),
-    "xnnpack4": ("XNNPACK", 4, ("--use_xnnpack=true",)),
-    "gpu": ("GPU", 1, ("--use_gpu=true", "--use_xnnpack=false")),
-    "nnapi": ("NNAPI", 1, ("--use_nnapi=true", "--use_xnnpack=false")),
-    "hexagon": ("Hexagon", 1, ("--use_hexagon=true", "--use_xnnpack=false")),
-    "edgetpu": ("NNAPI", 1, ("--use_nnapi=true", "--nnapi_accelerator_name=google-edgetpu", "--use_xnnpack=false")),
-}
 THERMAL = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
 
 
-def bench(files, tool, configurations=tuple(CONFIGURATIONS), processes=10, runs=50, serial=None, delegates=(),
+def bench(files, program, configurations=tuple(CONFIGURATIONS), processes=10, runs=50, serial=None, delegates=(),
           log=None, progress=None, pause_s=10):  # fmt: skip
     """Times .tflite files on a phone in every configuration; returns [Measurement].
 
-    tool: the path of a benchmark_model binary for the phone (TOOL is where Google keeps one). delegates:
-    libraries of external delegates for the phone, each a configuration. processes: benchmark runs per
+    program: the path of a benchmark_model binary for the phone (`find_tool`). delegates: libraries of external
+    delegates for the phone, each a configuration. processes: benchmark runs per
     configuration, each of `runs` inferences. pause_s: the least pause before each. log: see `host.bench`.
     Raises ValueError where there is no phone or no tool; PhoneGone after the runs that finished are in the
     log, which `resume` goes on with.
     """
-    asked = {"android": True, "files": [str(f) for f in files], "tool": str(tool), "processes": processes,
+    asked = {"android": True, "files": [str(f) for f in files], "tool": str(program), "processes": processes,
              "runs": runs, "delegates": [str(d) for d in delegates], "pause_s": pause_s}  # fmt: skip
     for name in configurations:
         if name not in CONFIGURATIONS:
@@ -90,7 +74,7 @@ def _take(phone, header, lines, log, progress):
 
     def run(setup, first):
         try:
-            return _one_run(phone, setup, asked, folder, pushed, start)
+            return _one_run(phone, setup, asked, folder, pushed, known, start)
         except PhoneGone as error:
             gone.append(error)
             return None
@@ -101,6 +85,7 @@ def _take(phone, header, lines, log, progress):
             pushed[path] = f"{folder}/{number}-{re.sub(r'[^A-Za-z0-9._-]', '_', Path(path).name)[-60:]}"
             phone.adb("push", path, pushed[path])
         phone.shell(f"chmod 755 {pushed[asked['tool']]}")
+        known = tool.known_flags(phone.shell(f"LD_LIBRARY_PATH={folder} {pushed[asked['tool']]} --help")[0])
         start = phone.heat()
         measured = bench_log.take(header, run, lines, log, progress)
     finally:
@@ -114,9 +99,12 @@ def _take(phone, header, lines, log, progress):
     return measured
 
 
-def _one_run(phone, setup, asked, folder, pushed, start):
+def _one_run(phone, setup, asked, folder, pushed, known, start):
+    try:
+        command = [pushed[asked["tool"]], *tool.flags(setup, asked["runs"], pushed, known)]
+    except ValueError as error:
+        return {"error": str(error)}
     before = _cool(phone, start, asked["pause_s"])
-    command = [pushed[asked["tool"]], *flags(setup, asked["runs"], pushed)]
     output, status = phone.shell(f"LD_LIBRARY_PATH={folder} {shlex.join(command)}")
     log = tool_log.parse(output)
     if status and log.failure is None:
@@ -132,41 +120,6 @@ def _one_run(phone, setup, asked, folder, pushed, start):
                   **{f"{name}_after": value for name, value in after.items()}}  # fmt: skip
     answer = {"verdict": verdict, "note": "; ".join(filter(None, notes)), "conditions": conditions, "output": output}
     return answer | _numbers(log)
-
-
-def find_tool(path, folder):
-    """The benchmark_model binary: a path, or "download" for Google's own, kept in `folder`.
-
-    There is no checksum to hold that one against; the log of a bench has the one it had.
-    Raises ValueError where there is neither.
-    """
-    if path == "download":
-        import pooch
-
-        try:
-            return pooch.retrieve(TOOL, known_hash=None, fname=Path(TOOL).name, path=folder)
-        except OSError as error:
-            raise ValueError(f"{TOOL} could not be downloaded: {' '.join(str(error).split())}.") from None
-    if not path:
-        raise ValueError(f"The phone needs TFLite's benchmark_model: give --tool its path (from {TOOL}), or download.")
-    return path
-
-
-def flags(setup, runs, pushed):
-    """The benchmark tool's flags for a setup: just so many inferences, on one file, in one way."""
-    if setup["kernels"] == "external":
-        way = (f"--external_delegate_path={pushed[setup['delegate']]}", "--use_xnnpack=false")
-    else:
-        way = CONFIGURATIONS[setup["kernels"]][2]
-    return [
-        f"--graph={pushed[setup['file']]}",
-        f"--num_threads={setup['threads']}",
-        f"--num_runs={runs}",
-        "--min_secs=0",  # else runs is only the least
-        "--warmup_runs=3",
-        "--report_peak_memory_footprint=true",
-        *way,
-    ]
 
 
 def _numbers(log):

@@ -1,8 +1,9 @@
-"""The log of TFLite's benchmark_model, read as a grammar of its own format strings.
+"""The log of a benchmark_model, TFLite's or LiteRT's, read as a grammar of their own format strings.
 
 Sources: LiteRT's tflite/tools/benchmark (benchmark_model.cc, benchmark_tflite_model.cc), tflite/core/subgraph.cc,
-delegates/gpu/common/model_builder.cc, and the wording of their older releases. The tool prints microseconds; here all
-is ms and MB. Lines that are none of these are left alone.
+delegates/gpu/common/model_builder.cc, litert/tools/benchmark_litert_model.h, and the wording of their older releases.
+The tools print microseconds, LiteRT's also ms with two decimals; here all is ms and MB. Lines that are none of these
+are left alone.
 """
 
 import re
@@ -83,8 +84,10 @@ def parse(text) -> Log:
         log.inference = series[1]
     if harmful := [flag for flag in log.unknown_flags if flag.partition("=")[0] not in HARMLESS]:
         log.failure = f"The benchmark tool does not know {' '.join(harmful)}: it measured something else."
-    elif re.search(r"(?im)^.*unknown command line flag.*$", text):  # LiteRT's tool for CompiledModel ends so
-        log.failure = "The benchmark tool knows other flags: it is not TFLite's benchmark_model (see --tool download)."
+    elif re.search(r"(?im)^.*unknown command line flag.*$", text):
+        log.failure = (
+            "The benchmark tool knows other flags: it is no benchmark_model of Google's (see --tool download)."
+        )
     elif log.failure is None and (log.inference is None or log.inference.mean_ms is None):
         log.failure = "The benchmark tool ended without a result."
     if log.failure and complaint:
@@ -126,6 +129,19 @@ def _timings(log, series, match):
         stats.mean_ms = mean if stats.mean_ms is None else stats.mean_ms
 
 
+def _result(log, series, match):
+    """A line of LiteRT's summary, which counts where the finer lines above it are missing (a log cut by logcat)."""
+    while len(series) < 2:
+        series.append(Stats())
+    stats, value = series[match["series"] == "Inference"], float(match["value"])
+    if match["what"] == "first":
+        log.first_ms = value if log.first_ms is None else log.first_ms
+    elif match["what"] == "avg" and stats.mean_ms is None:
+        stats.mean_ms, stats.count = value, int(match["count"] or 0) or None
+    elif match["what"] == "std" and stats.std_ms is None:
+        stats.std_ms = value
+
+
 def _applied(log, series, match):
     kernels = match["kernels"]
     log.applied.append(Applied(match["name"], match["extent"], int(kernels) if kernels else None))
@@ -159,17 +175,26 @@ def _set(name):
     return lambda log, series, match: setattr(log, name, float(match["value"]))
 
 
+def _initialized(log, series, match):
+    if match["value"] or log.init_ms is None:
+        log.init_ms = float(match["value"] or match["rounded"])
+
+
 _GRAMMAR = [(re.compile(pattern.replace("NUMBER", _NUMBER)), take) for pattern, take in (
     (r"^count=NUMBER(?: \w+=NUMBER)*$", _stats),
     (r"^Inference timings in us: Init: (?P<init>NUMBER), First inference: (?P<first>NUMBER), "
      r"Warmup \(avg\): (?P<warmup>NUMBER), Inference \(avg\): (?P<inference>NUMBER)", _timings),
     (r"^Average inference timings in us: Warmup: (?P<warmup>NUMBER), Init: (?P<init>NUMBER), "
      r"(?:Inference|no stats): (?P<inference>NUMBER)", _timings),
-    (r"^Initialized session in (?P<value>NUMBER)ms", _set("init_ms")),
+    (r"^Initialized session in (?P<value>NUMBER)ms|^Model initialization: +(?P<rounded>NUMBER) ms", _initialized),
+    (r"^(?P<series>Warmup|Inference) \((?P<what>first|avg|std)\): +(?P<value>NUMBER)(?: ms)?"
+     r"(?: \((?P<count>\d+) runs\))?$", _result),
     (r"^Memory footprint delta from the start of the tool \(MB\): init=NUMBER overall=(?P<value>NUMBER)",
      _set("memory_mb")),
     (r"^Peak memory footprint \(MB\): init=NUMBER overall=(?P<value>NUMBER)", _set("memory_mb")),
     (r"^Overall peak memory footprint \(MB\) via periodic monitoring: (?P<value>NUMBER)", _set("peak_memory_mb")),
+    (r"^Overall footprint: +(?P<value>NUMBER) MB", _set("memory_mb")),
+    (r"^Peak memory: +(?P<value>NUMBER) MB", _set("peak_memory_mb")),
     (r"^Explicitly applied (?P<name>.+) delegate, and the model graph will be (?P<extent>completely|partially) "
      r"executed by the delegate(?: w/ (?P<kernels>\d+) delegate kernels)?", _applied),
     (r"^Applied (?P<name>.+) delegate, and the model graph will be (?P<extent>completely|partially) "
@@ -198,7 +223,8 @@ _GRAMMAR = [(re.compile(pattern.replace("NUMBER", _NUMBER)), take) for pattern, 
      _not_created),
     (r"^Unconsumed cmdline flags: (.+)", lambda log, series, match: log.unknown_flags.extend(match[1].split())),
     (r"^(?:Failed to (?:apply .+ delegate|load model|initialize (?:the interpreter|model loader)|allocate tensors"
-     r"|set thread number|parse flag).*|Disallowed CPU fallback detected.*|CANNOT LINK EXECUTABLE.*"
+     r"|set thread number|parse flag|compile model|create litert environment|create (?:in|out)put buffer).*"
+     r"|Run failed.*|Disallowed CPU fallback detected.*|CANNOT LINK EXECUTABLE.*"
      r"|(?:Segmentation fault|Aborted|Killed|Illegal instruction)\b.*)", _failed),
     (r"^Benchmarking failed.*", _failed),
 )]  # fmt: skip
