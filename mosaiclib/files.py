@@ -22,6 +22,11 @@ def sha256(path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def as_text(name) -> str:
+    r"""A name as text that any file can hold: what is not Unicode, as in a file's name in Latin-1, becomes \udce9."""
+    return str(name).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 _WRITES = ContextVar("writes", default=True)
 
 

@@ -153,6 +153,22 @@ def test_a_terminal_without_the_letters_shows_the_rest(tmp_path):
     assert done.returncode == 0 and done.stdout.split() == ["Stra?e", "?", "ok"]
 
 
+def test_a_name_that_is_no_utf_8_is_kept_as_text(tmp_path, mosaic):
+    label = np.zeros((16, 16), np.uint8)
+    label[:, 8:] = 255
+    for number in range(10):
+        for part in (b"images", b"masks/fa\xe7ade"):
+            path = tmp_path / "in" / os.fsdecode(part) / os.fsdecode(b"caf\xe9%d.png" % number)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            images.write_png(path, label if b"masks" in part else np.full((16, 16, 3), number, np.uint8))
+    status, _, err = mosaic("data", "import", tmp_path / "in", "--out", tmp_path / "out")
+    assert status == 0, err
+    data = datasets.get("folder", tmp_path / "out")
+    names = [name for split in data.splits for sample in data.split(split) for name in (sample.name, sample.stem)]
+    assert len(set(names)) == 20 and json.dumps([names, data.classes], ensure_ascii=False).encode()
+    assert "caf\\udce9" in (tmp_path / "out" / "import.html").read_text(encoding="utf-8")
+
+
 def test_a_path_that_begins_with_a_tilde_is_in_the_home(tmp_path, monkeypatch, mosaic):
     monkeypatch.setenv("HOME", str(tmp_path))
     for words in (("camvid", "--root", "~/x"), ("folder", "--root=~/x"), ("cityscapes", "--root", "~/x")):

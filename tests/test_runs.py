@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import json
+import os
 import shutil
 
 import nbformat
@@ -111,6 +112,8 @@ def test_bad_parameters_stop_a_notebook_that_papermill_runs_by_hand():
         parameters.from_namespace({**namespace, "cout": 4})
     with pytest.raises(ValueError, match="'name' must be str"):
         parameters.from_namespace({**namespace, "name": 4})
+    with pytest.raises(ValueError, match="'name' cannot be written into a result"):
+        parameters.from_namespace({**namespace, "name": os.fsdecode(b"caf\xe9")})
 
 
 @pytest.fixture
@@ -165,6 +168,18 @@ def test_a_run_by_hand_has_a_scratch_for_its_parameters_and_leaves_none(kernel):
     assert scratches[0] == scratches[2] != scratches[1]
 
 
+def test_a_relative_data_root_is_where_the_notebook_was_started(kernel, tmp_path, monkeypatch):
+    scratches = []
+    for place in ("here", "there"):
+        (tmp_path / place).mkdir()
+        monkeypatch.chdir(tmp_path / place)
+        assert kernel("data_root: str = ''  # folder", "# Parameters\ndata_root = 'mine'\n", START) is None
+        scratches.append(kernel.namespace["run"].scratch)
+        assert kernel.namespace["data_root"] == str(tmp_path / place / "mine")
+    assert scratches[0] != scratches[1]  # a folder of the same name elsewhere is another data set
+    assert kernel("data_root: str = ''  # folder", START) is None and kernel.namespace["data_root"] == ""
+
+
 def test_profiles_name_their_mistakes(tmp_path):
     def load(text):
         (tmp_path / "p.yaml").write_text("title: t\ndescription: d\nruns:\n" + text)
@@ -194,7 +209,13 @@ def test_profiles_name_their_mistakes(tmp_path):
     ):  # fmt: skip
         with pytest.raises(ValueError, match=message):
             load(text)
-    for content, message in ((b"", "holds no profile"), (b"- a", "holds no profile"), (b"title: \xe9", "UTF-8")):
+    for content, message in (
+        (b"", "holds no profile"),
+        (b"- a", "holds no profile"),
+        (b"title: \xe9", "UTF-8"),
+        (b'title: "\\ud800"', "holds .*ud800.*, half a character"),
+        (b'runs: {"data/a\\udc80": 1}', "half a character"),
+    ):
         (tmp_path / "p.yaml").write_bytes(content)
         with pytest.raises(ValueError, match=rf"p\.yaml .*{message}"):
             profiles.load(tmp_path / "p.yaml")

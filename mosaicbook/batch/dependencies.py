@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from mosaicbook import paper
-from mosaicbook.runs.provenance import ROOT, fingerprint
+from mosaicbook.runs.provenance import ROOT, at_root, fingerprint
 from mosaiclib.models import catalogue
 
 # Modules that make no number: the looks of pages; a run's book-keeping; names of networks, whose specs are settings.
@@ -220,7 +220,7 @@ def own_pictures(values) -> str:
 
     An image that is added or relabelled reruns what has seen it. The published data sets do not change.
     """
-    return _state_of(ROOT / Path(values["data_root"]).expanduser()) if values.get("dataset") == "folder" else ""
+    return _state_of(at_root(values["data_root"])) if values.get("dataset") == "folder" else ""
 
 
 @cache

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from mosaicbook import runs
+from mosaicbook.runs.provenance import at_root
 
 PASSES = 3  # a step computes the forward pass once and the backward pass as two of it
 IMAGENET = 1_281_167, 1000  # images of its train split, classes: where the images to pretrain on are not here
@@ -38,7 +39,7 @@ def _pretraining(plan):
     named = recipes.load(values["recipe"])
     crop = values["crop_height"] or named.crop[0], values["crop_width"] or named.crop[1]
     try:
-        data = image_folder.read(values["data_root"])
+        data = image_folder.read(values["data_root"] and at_root(values["data_root"]))
         images, classes = len(data.split("train")), len(data.classes)
     except (ValueError, fetch.NotAvailable):
         images, classes = IMAGENET
@@ -60,7 +61,7 @@ def _planned(plan):
     named = recipes.load(values["recipe"])
     crop = values["crop_height"] or named.crop[0], values["crop_width"] or named.crop[1]
     try:
-        data = datasets.get(values["dataset"], values["data_root"] or None)
+        data = datasets.get(values["dataset"], at_root(values["data_root"]) if values["data_root"] else None)
         classes, images = len(data.classes), data.published.get("train", 0) or len(data.split("train"))
     except (ValueError, fetch.NotAvailable):
         return Planned()  # a data set of one's own that is not here: the run waits for it

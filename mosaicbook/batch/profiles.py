@@ -5,6 +5,7 @@ A parameter value "run:train/minicity/weights" stands for the path `weights` in 
 stands for that of the run, among those that the pattern names, with the highest mIoU on the val split.
 """
 
+import json
 import re
 from fnmatch import fnmatchcase
 from functools import cache
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 from mosaicbook.batch.dependencies import STAGES, networks_of
 from mosaicbook.batch.sweeps import HeadSweep, Sweep
 from mosaicbook.runs import parameters
-from mosaicbook.runs.provenance import ROOT
+from mosaicbook.runs.provenance import ROOT, at_root
 from mosaicbook.runs.run import reports_folder
 
 FOLDER = ROOT / "profiles"
@@ -197,11 +198,16 @@ def load(name_or_path) -> Profile:
         fields = yaml.safe_load(path.read_text(encoding="utf-8"))
         if not isinstance(fields, dict):
             raise ValueError(f"{path} holds no profile: write fields such as title, description and runs.")
+        json.dumps(fields, ensure_ascii=False, default=str).encode()
         profile = Profile(name=path.stem, **fields)
         profile._source = "" if path.parent.resolve() == FOLDER.resolve() else str(path.absolute())
         return profile
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not written in UTF-8: save it so.") from None
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{path} holds {error.object[error.start]!r}, half a character: no file can hold it."
+        ) from None
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
     except (ValidationError, TypeError) as error:
@@ -232,7 +238,7 @@ def outside_files(plan):
     from mosaiclib.data import fetch
 
     keys = [value for value in plan.all_parameters.values() if value in fetch.FILES]
-    weights = ROOT / plan.all_parameters.get("initial_weights", "") / "model.weights.h5"
+    weights = at_root(plan.all_parameters.get("initial_weights", "")) / "model.weights.h5"
     return [path for path in [*map(fetch.find, keys), weights] if path and path.is_file()]
 
 

@@ -1,10 +1,9 @@
 """Runs that cannot start yet, because their data set or the weights that they start from are not here."""
 
 from functools import cache
-from pathlib import Path
 
 from mosaicbook import runs
-from mosaicbook.runs.provenance import ROOT
+from mosaicbook.runs.provenance import at_root
 from mosaiclib.data import datasets, fetch
 
 
@@ -28,7 +27,7 @@ def for_data(profile, run_ids) -> dict[str, str]:
 
 def _missing_weights(folder):
     """Why the weights that a training starts from cannot be read, or "". Those of another run come with it."""
-    if not folder or folder.startswith(("run:", "best:")) or (ROOT / Path(folder).expanduser() / "spec.json").is_file():
+    if not folder or folder.startswith(("run:", "best:")) or (at_root(folder) / "spec.json").is_file():
         return ""
     return f"{folder} is not here: `mosaic import` writes such a folder from published ImageNet weights."
 
@@ -37,7 +36,7 @@ def _missing_weights(folder):
 def _missing(dataset, root):
     """Why a data set cannot be read, or "". A synthetic one is drawn when it is needed."""
     try:
-        data = datasets.get(dataset, ROOT / Path(root).expanduser() if root else None)
+        data = datasets.get(dataset, at_root(root) if root else None)
         if not data.synthetic:
             data.list_split(data.splits[0])
     except (fetch.NotAvailable, ValueError) as error:

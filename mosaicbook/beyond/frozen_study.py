@@ -148,7 +148,7 @@ def _evaluated(trainer, held, about, sha, boundary_ratios):
         for counter in edges:
             counter.update(label, found)
     samples = about.data.split(about.split)
-    names = [sample.image_path.name for sample in samples]
+    names = [sample.name for sample in samples]
     counts = image_counts.ImageCounts.of(matrices, names, about.data.videos(samples), about.data.rule, sha)
     return counts, [{"dilation_ratio": c.dilation_ratio, "miou": c.mean()} for c in edges]
 

@@ -59,7 +59,7 @@ def evaluate(
     samples = samples[:limit]
     bar = tqdm(samples, disable=as_json or None)  # None: none where it is not a terminal
     matrices = [alone for (alone,) in evaluation.by_image(data, bar, classes_of)]
-    names = [sample.image_path.name for sample in samples]
+    names = [sample.name for sample in samples]
     kept = image_counts.ImageCounts.of(matrices, names, data.videos(samples), rule or data.rule, sha256)
     path = counts or _counts_path(network, data.name, split, sha256, input_scale, limit)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -48,7 +48,7 @@ def referee(
     bar = tqdm(samples, disable=as_json or None)
     judged = [partial(_mapped, network, to_dataset) for (_, network), to_dataset in zip(opened, maps, strict=True)]
     matrices = zip(*evaluation.by_image(data, bar, *judged), strict=True)
-    names, videos = [sample.image_path.name for sample in samples], data.videos(samples)
+    names, videos = [sample.name for sample in samples], data.videos(samples)
     milliseconds = _timed([path for path, _ in opened if path.suffix == ".tflite"]) if timed else {}
     rows = []
     for (path, network), to_dataset, each in zip(opened, maps, matrices, strict=True):

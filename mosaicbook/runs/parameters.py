@@ -56,6 +56,8 @@ def check(values, types):
             TypeAdapter(kind).validate_python(value, strict=True)
         except ValidationError:
             raise ValueError(f"Parameter '{name}' must be {kind.__name__}, but it is {value!r}.") from None
+        if isinstance(value, str) and value != value.encode(errors="replace").decode():
+            raise ValueError(f"Parameter '{name}' cannot be written into a result, since {value!r} is not Unicode.")
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"Parameter '{name}' must be a finite number, but it is {value!r}.")
 

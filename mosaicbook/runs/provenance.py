@@ -14,6 +14,11 @@ PACKAGES = (
 )  # fmt: skip
 
 
+def at_root(path) -> Path:
+    """A path as profiles write it: absolute, in the home (~), or relative to the repository."""
+    return ROOT / Path(path).expanduser()
+
+
 def commit():
     """{"commit": sha or None, "dirty": whether code or notebooks differ from it, new files included}.
 

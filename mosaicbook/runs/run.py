@@ -75,13 +75,16 @@ def start(stage, namespace) -> Run:
     """Checks the parameters in a notebook's globals and opens its run.
 
     Started by `mosaic run`, the run's folder is given; by hand it is reports/by-hand/<stage>, with a scratch folder
-    for every choice of parameters. A path that begins with ~ is expanded in the notebook's globals. Raises ValueError
-    for an unknown or mistyped parameter.
+    for every choice of parameters. In the notebook's globals a path that begins with ~ is expanded and `data_root` is
+    made absolute: a folder of the same name elsewhere is another data set. Raises ValueError for an unknown or mistyped
+    parameter.
     """
     values = parameters.from_namespace(namespace)
     for name, value in values.items():
         if isinstance(value, str) and value.startswith("~/"):
             namespace[name] = values[name] = os.path.expanduser(value)
+    if values.get("data_root"):
+        namespace["data_root"] = values["data_root"] = os.path.abspath(values["data_root"])
     if "MOSAIC_RUN_FOLDER" in os.environ:
         _OPEN.append(Run(stage, os.environ["MOSAIC_RUN_FOLDER"], os.environ["MOSAIC_RUN_SCRATCH"], by_hand=False))
         return _OPEN[-1]

@@ -13,6 +13,7 @@ import numpy as np
 
 from mosaiclib.data import guard, images, listing
 from mosaiclib.data.images import IGNORE
+from mosaiclib.files import as_text
 
 FINGERPRINT_BYTES = 1 << 29
 
@@ -32,6 +33,16 @@ class Sample(NamedTuple):
 
     image_path: Path
     label_path: Path
+
+    @property
+    def name(self):
+        """The image's file name, as text."""
+        return as_text(self.image_path.name)
+
+    @property
+    def stem(self):
+        """That without its ending."""
+        return as_text(self.image_path.stem)
 
 
 @dataclass(frozen=True)

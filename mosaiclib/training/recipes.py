@@ -101,7 +101,7 @@ class Recipe:
 
 def load(name_or_path) -> Recipe:
     """The recipe of that name in recipes/, or in that YAML file. Raises ValueError that says what is wrong with it."""
-    path = Path(name_or_path)
+    path = Path(name_or_path).expanduser()
     if path.suffix not in (".yaml", ".yml"):
         path = FOLDER / f"{name_or_path}.yaml"
     if not path.is_file():

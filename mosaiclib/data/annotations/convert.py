@@ -104,7 +104,7 @@ def _write(reading, drawn, partial, out, copy, max_side):
         reading.left_out.append((f"the class '{reading.names[i]}'", "it occurs in no image that was imported"))
     table = np.full(256, IGNORE, np.uint8)
     table[kept] = np.arange(len(kept))
-    classes = [reading.names[i] for i in kept]
+    classes = [printable(files.as_text(reading.names[i])) for i in kept]
     palette = [tuple(reading.colours[i]) for i in kept] if reading.colours else spread_palette(len(kept))
     palette = list(palette) if len(set(palette)) == len(palette) else list(spread_palette(len(kept)))
 
@@ -129,7 +129,8 @@ def _write(reading, drawn, partial, out, copy, max_side):
         row += np.bincount(label.ravel(), minlength=256)
     shutil.rmtree(partial / "drawn")
     described = {"names": classes, "colours": [list(map(int, colour)) for colour in palette]}
-    (partial / "classes.yaml").write_text(yaml.safe_dump(described, allow_unicode=True, default_flow_style=None))
+    text = yaml.safe_dump(described, allow_unicode=True, default_flow_style=None)
+    (partial / "classes.yaml").write_text(text, encoding="utf-8")
     notes = [*reading.notes, how] + ([f"{shrunk} images were shrunk to {max_side} pixels."] if shrunk else [])
     order = [split for split in ("train", "val", "test") if counts[split]]
     chosen = drawn[:: max(1, -(-len(drawn) // _EXAMPLES))]
@@ -146,7 +147,7 @@ def _write(reading, drawn, partial, out, copy, max_side):
         left_out=[(printable(what), printable(why)) for what, why in reading.left_out],
         examples=[(each.item.image.name, each.example[0], table[each.example[1]]) for each in chosen],
     )
-    (partial / "import.html").write_text(page.render(result), encoding="utf-8")
+    (partial / "import.html").write_text(page.render(result), encoding="utf-8", errors="backslashreplace")
     return result
 
 
