@@ -166,6 +166,7 @@ def test_a_name_that_is_no_utf_8_is_kept_as_text(tmp_path, mosaic):
     data = datasets.get("folder", tmp_path / "out")
     names = [name for split in data.splits for sample in data.split(split) for name in (sample.name, sample.stem)]
     assert len(set(names)) == 20 and json.dumps([names, data.classes], ensure_ascii=False).encode()
+    assert data.fingerprint()
     assert "caf\\udce9" in (tmp_path / "out" / "import.html").read_text(encoding="utf-8")
 
 

@@ -3,8 +3,10 @@
 import getpass
 import os
 import re
+import stat
 import sys
 import tempfile
+from contextlib import suppress
 
 # Set before TensorFlow is imported by any verb: a user need not see its start-up log.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -76,10 +78,19 @@ def _complete_environment():
         if folder := from_environment(name):
             os.environ[name] = str(folder)
     if os.path.expanduser("~") == "~":
-        os.environ["HOME"] = tempfile.gettempdir()
+        os.environ["HOME"] = _own_folder("mosaic-home")
     if "XDG_CACHE_HOME" not in os.environ and not os.access(os.path.expanduser("~"), os.W_OK):
-        os.environ["XDG_CACHE_HOME"] = os.path.join(tempfile.gettempdir(), f"mosaic-cache-{os.getuid()}")
+        os.environ["XDG_CACHE_HOME"] = _own_folder("mosaic-cache")
     try:
         getpass.getuser()
     except (KeyError, OSError):  # a number that has no name, as containers give
         os.environ["USER"] = "nobody"
+
+
+def _own_folder(name):
+    """A folder among the temporary ones that belongs to this user alone, the same for every call where it can be."""
+    path = os.path.join(tempfile.gettempdir(), f"{name}-{os.getuid()}")
+    with suppress(FileExistsError):
+        os.mkdir(path, 0o700)
+    about = os.lstat(path)
+    return path if stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid() else tempfile.mkdtemp(prefix=f"{name}-")

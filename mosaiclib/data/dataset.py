@@ -173,7 +173,7 @@ class Dataset:
         by_size = sum(sizes) > FINGERPRINT_BYTES
         digest = hashlib.sha256()
         for (split, path), size in zip(files, sizes, strict=True):
-            digest.update(f"{split}/{path.name}\0".encode())
+            digest.update(f"{split}/{as_text(path.name)}\0".encode())
             digest.update(f"{size}\0".encode() if by_size else path.read_bytes())
         return f"sizes-{digest.hexdigest()}" if by_size else digest.hexdigest()
 

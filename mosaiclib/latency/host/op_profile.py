@@ -6,6 +6,7 @@ process of its own: `python -m mosaiclib.latency.host.op_profile '{"file": ...}'
 
 import ctypes
 import json
+import os
 import re
 import subprocess
 import sys
@@ -92,7 +93,7 @@ class _Graph:
     def __init__(self, lib, file, cpu_options):
         self.lib = lib
         self.environment = self._make("CreateEnvironment", 0, None)
-        self.model = self._make("CreateModelFromFile", self.environment, str(file).encode())
+        self.model = self._make("CreateModelFromFile", self.environment, os.fsencode(file))
         options = self._make("CreateOptions")
         self._call("SetOptionsHardwareAccelerators", options, 1)  # the CPU's bit
         for name, values in (("runtime_options_string", {"enable_profiling": "true"}), ("xnnpack", cpu_options)):
