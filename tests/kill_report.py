@@ -120,19 +120,21 @@ class Trial:
         running = process.poll() is None
         self.hit(family)
         deadline = time.monotonic() + 90
-        while any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in self.alive(family)):
+        while left := self.alive():
             if time.monotonic() > deadline:
-                for one in self.alive(family):
-                    one.kill()
-            time.sleep(0.05)
+                for one in left:
+                    with suppress(psutil.Error):
+                        one.kill()
+            time.sleep(0.2)
         process.communicate()
         return running
 
-    def alive(self, family):
+    def alive(self):
+        """What still works here, also what a survivor has started since: it would go on beside the next report."""
         found = []
-        for one in family:
+        for one in psutil.process_iter():
             with suppress(psutil.Error):
-                if one.is_running() and one.status() != psutil.STATUS_ZOMBIE:
+                if one.status() != psutil.STATUS_ZOMBIE and Path(one.cwd()).is_relative_to(self.folder):
                     found.append(one)
         return found
 
@@ -202,7 +204,7 @@ class Trial:
 
 def trial(kills, seed, folder, tell=print):
     """Kills as often; returns how many of the kills hit a report that was running."""
-    one, hits = Trial(Path(folder), seed), 0
+    one, hits = Trial(Path(folder).resolve(), seed), 0
     for number in range(kills):
         if all((row, value) in one.done for row, value in one.values.items()):
             one.change()
