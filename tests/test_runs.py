@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import shutil
+import time
 
 import nbformat
 import pytest
@@ -27,6 +28,7 @@ def run_notebook(tmp_path, monkeypatch):
         notebook.cells[0].metadata["tags"] = ["parameters"]
         notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "", "language": "python"}}
         nbformat.write(notebook, tmp_path / "n.ipynb")
+        os.utime(tmp_path / "n.ipynb", (1, 1))
         plan = profiles.PlannedRun.model_construct(
             notebook=str(tmp_path / "n.ipynb"), description="", parameters=values, about_s=1
         )
@@ -77,6 +79,17 @@ def test_a_disk_that_is_nearly_full_is_named_whatever_the_failure_looks_like(run
     record, _ = run_notebook(START, "1 / 0")
     room = f"{tmp_path / 'reports'} has only 3 MB left: free some space, then run it again."
     assert record["reason"] == f"ZeroDivisionError: division by zero. {room}"
+
+
+def test_a_batch_does_not_do_again_what_was_finished_since_it_was_planned(run_notebook, monkeypatch):
+    begun = time.time()
+    first, _ = run_notebook(START, FINISH)
+    for planned, again in ((begun, False), (time.time(), True)):
+        monkeypatch.setenv("MOSAIC_PLANNED", str(planned))
+        record, _ = run_notebook(START, FINISH)
+        assert (record != first) is again
+    monkeypatch.setenv("MOSAIC_PLANNED", str(begun))
+    assert run_notebook(START, FINISH, count=4)[0]["parameters"]["count"] == 4  # another run by now
 
 
 def test_a_failure_takes_the_place_of_an_earlier_success_and_keeps_what_that_had_made(run_notebook):

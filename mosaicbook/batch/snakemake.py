@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -87,11 +88,13 @@ def _command(profile, run_ids, target, events, *more):
 
 
 def _environment():
-    """That of this process, with this Python's programs and the plugin."""
+    """That of this process, with this Python's programs and the plugin, and when the batch was planned."""
     paths = {"PATH": Path(sys.executable).parent, "PYTHONPATH": PLUGIN}
-    return os.environ | {
-        name: os.pathsep.join(filter(None, (str(path), os.environ.get(name)))) for name, path in paths.items()
-    }
+    return (
+        os.environ
+        | {"MOSAIC_PLANNED": str(time.time())}
+        | {name: os.pathsep.join(filter(None, (str(path), os.environ.get(name)))) for name, path in paths.items()}
+    )
 
 
 def _words(events, printed):
