@@ -1,4 +1,7 @@
-"""What README says was found, taken from the published results: `python tests/readme_findings.py` writes it there."""
+"""What README and docs/few-labels.md say was found, taken from the published results.
+
+`python tests/readme_findings.py` writes it there.
+"""
 
 import json
 import math
@@ -63,12 +66,38 @@ def _result(profile, run_id):
     return json.loads((profile / "runs" / run_id / "result.json").read_text(encoding="utf-8"))
 
 
+FEW = "<!-- few labels: written by tests/readme_findings.py -->", "<!-- end of few labels -->"
+
+
+def few_labels() -> str:
+    """The table and sentences of docs/few-labels.md, from the published run of notebook 65."""
+    result = _result(ROOT / "reports/published/few-labels", "labels/curve")
+    images = result["images"] + result["unlabelled_images"]
+    told = [f"CamVid, test split, {images} images to train on, intervals of 95 % over seeds and blocks of images:", "",
+            "| labelled images | the others | seeds | mIoU, % |", "|---|---|---|---|"]  # fmt: skip
+    for arm in result["arms"]:
+        others = f"by {arm['taught']} targets of a teacher" if arm["taught"] else "not used"
+        miou = _interval(arm["miou"], *arm["miou_interval"])
+        told.append(f"| {arm['labelled_images']} | {others} | {arm['seeds']} | {miou} |")
+    return "\n".join([FEW[0], *told, "", *(f"* {sentence}" for sentence in result["sentences"]), FEW[1]])
+
+
+def _interval(estimate, lower, upper):
+    return f"{100 * estimate:.1f} [{100 * lower:.1f}, {100 * upper:.1f}]"
+
+
 def block() -> str:
     """The lines as README has them."""
     return "\n".join([BEGIN, *(f"* {line}" for line in lines(ROOT / "reports/published")), END])
 
 
+def write(path, text):
+    """Puts a block in the place of the one that begins and ends with the same lines."""
+    first, last = text.splitlines()[0], text.splitlines()[-1]
+    before, _, rest = path.read_text(encoding="utf-8").partition(first)
+    path.write_text(before + text + rest.partition(last)[2], encoding="utf-8")
+
+
 if __name__ == "__main__":
-    path = ROOT / "README.md"
-    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    path.write_text(before + block() + rest.partition(END)[2], encoding="utf-8")
+    write(ROOT / "README.md", block())
+    write(ROOT / "docs/few-labels.md", few_labels())

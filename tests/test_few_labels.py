@@ -1,19 +1,22 @@
 """Few labels: the parts are nested and even, an unlabelled image's label is never seen, the law is found again."""
 
 import json
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
+import readme_findings
 
 from mosaicbook.beyond import few_labels, few_labels_page, frozen_study
+from mosaicbook.runs.provenance import ROOT
 from mosaiclib import models
 from mosaiclib.data import datasets, images, subsets
 from mosaiclib.data.sets import minicity
 from mosaiclib.data.sets.minicity import files as minicity_files
-from mosaiclib.evaluation import learning_curve
+from mosaiclib.evaluation import label_next, learning_curve
 from mosaiclib.models import catalogue
 from mosaiclib.training import distil, frozen, recipes
 
@@ -59,6 +62,23 @@ def test_targets_that_are_certain_cost_what_labels_cost():
         logits = keras.ops.convert_to_tensor(generator.normal(size=shape).astype(np.float32))
         expected = float(frozen.loss(labels, logits))
         assert float(distil.soft_cross_entropy(certain, logits)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_of_images_alike_the_least_certain_is_labelled_first_and_the_others_are_passed_over():
+    """Six videos of ten frames each; of the three least certain ones each gives a frame."""
+    generator = np.random.default_rng(2)
+    scenes = generator.dirichlet(np.ones(4), (6, 12, 16))
+    entropies, descriptions = [], []
+    for video, certainty in enumerate((1.0, 3.0, 2.0, 4.0, 1.4, 5.0)):
+        for frame in range(10):
+            sharper = scenes[video] ** (certainty + 0.02 * frame)
+            entropy, description = label_next.look(sharper / sharper.sum(-1, keepdims=True))
+            entropies.append(entropy), descriptions.append(description)
+    assert np.argsort(entropies)[-10:].max() < 10
+    assert label_next.choose(entropies, descriptions, 3) == [0, 40, 20]
+    assert sorted(label_next.choose(entropies, descriptions, 80)) == list(range(60))
+    uniform, _ = label_next.look(np.full((5, 7, 11), 1 / 11))
+    assert uniform == pytest.approx(np.log(11), rel=1e-5) and label_next.look(np.eye(3)[[[0, 1], [2, 0]]])[0] < 1e-6
 
 
 @pytest.fixture
@@ -146,3 +166,26 @@ def test_images_of_a_folder_are_learnt_from_and_one_without_any_is_refused(task,
     np.testing.assert_allclose(by_head, by_network, atol=5e-3)
     with pytest.raises(ValueError, match="which are not the 2 of the images"):
         distil.said_by_network(about.weights, given.pairs, given.stored, ("a", "b"))
+
+
+def test_the_document_says_what_the_published_run_measured_and_its_counts_say_the_same():
+    """The means and the difference, from the counts of each image by plain numpy."""
+    assert readme_findings.few_labels() in (ROOT / "docs/few-labels.md").read_text(encoding="utf-8")
+    folder = ROOT / "reports/published/few-labels/runs/labels/curve"
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    mious = {}
+    for one in result["evaluations"]:
+        counts = np.load(folder / one["image_counts"])["counts"].sum(0, dtype=np.int64)
+        hits, union = np.diag(counts), counts.sum(1) + counts[:, :-1].sum(0) - np.diag(counts)
+        mious.setdefault(one["arm"], []).append((hits / union).mean())
+    for arm in result["arms"]:
+        assert len(mious[arm["arm"]]) == arm["seeds"] and arm["miou"] == pytest.approx(np.mean(mious[arm["arm"]]))
+    first = result["differences"][0]
+    assert (first["one"], first["other"]) == ("share0.1-soft", "share0.1")
+    assert first["difference"] == pytest.approx(np.mean(mious[first["one"]]) - np.mean(mious[first["other"]]))
+    told = re.search(r"is (\S+), (\S+) and (\S+) points better", (ROOT / "docs/few-labels.md").read_text())
+    by_seed = 100 * np.subtract(mious[first["one"]], mious[first["other"]])
+    assert [f"{points:.1f}" for points in by_seed] == list(told.groups())
+    groups = [np.array(values) for values in mious.values() if len(values) > 1]
+    spread = np.sqrt(sum(((g - g.mean()) ** 2).sum() for g in groups) / sum(len(g) - 1 for g in groups))
+    assert result["seeds_sd"] == pytest.approx(spread)

@@ -65,6 +65,12 @@ PROFILE = """
         parameters:
           {model: mnmh480-mosaic-bins1.4, weights: "run:train/tiny/weights", dataset: minicity-64x128, data_root: ROOT,
            split: val, train_splits: train, epochs: 1, views: 2, seeds: "0 1", shares: "0.5 1", taught_share: 0.5}
+      labels/next:
+        notebook: notebooks/66_label_next.ipynb
+        description: x
+        parameters:
+          {weights: "run:labels/tiny/weights-share0.5", dataset: minicity-64x128, data_root: ROOT, train_splits: train,
+           labelled_share: 0.5, count: 1}
       claims/claims: {notebook: notebooks/claims.ipynb, description: x}
       export/tiny:
         notebook: notebooks/40_export.ipynb
@@ -132,6 +138,7 @@ def test_every_notebook_runs_from_the_outside_of_a_profile(tiny):
     assert results["search/verdict"]["verdicts"][0]["seeds"] == 2
     assert [row["labelled_images"] for row in results["labels/tiny"]["arms"]] == [2, 2, 4]
     assert results["labels/tiny"]["differences"][0]["more"] == "undecided"  # two seeds judge nothing
+    assert results["labels/next"]["images"] == 2 and len(results["labels/next"]["chosen"]) == 1
     exported = results["export/tiny"]
     assert exported["keras_miou"] == pytest.approx(evaluated["miou"], abs=1e-3)
     assert {file["precision"]: file["pixel_agreement"] > 0.5 for file in exported["files"]} == {

@@ -107,7 +107,7 @@ def _numbers(runs):
 
 def _counts_of(run):
     """The files of a run with the counts of each image, by name within its folder."""
-    parts = run.raw.get("evaluations", [run.raw]) if run.raw and run.stage in ("evaluate", "heads") else []
+    parts = run.raw.get("evaluations", [run.raw]) if run.raw and run.stage in ("evaluate", "heads", "labels") else []
     names = [str(part.get("image_counts")) for part in parts if isinstance(part, dict)]
     return [name for name in names if re.fullmatch(r"[\w.-]+\.npz", name) and (run.folder / name).is_file()]
 
