@@ -12,7 +12,7 @@ figures.style()
 
 ROLES = {"default": "the paper's default", "accurate": "most accurate of the front",
          "same-cost": "most accurate at no more MAdds than the default",
-         "cheap": "fewest MAdds, no less accurate than the default"}  # fmt: skip
+         "cheap": "fewest MAdds, no less accurate in the search; or the next of the front"}  # fmt: skip
 
 
 def front_plot(rows, front, known):
