@@ -156,7 +156,7 @@ def test_bins_that_do_not_fit_are_refused(bins, arrays, tmp_path):
         ({"head/_merge_stages/0/_feature_fusion_block/4/gamma": None}, r"lacks .*fusion_block/4/gamma"),
         ({"backbone/layer_with_weights-3/_conv1/depthwise_kernel": (3, 3, 160, 1)}, r"has shape \(3, 3, 160, 1\)"),
         ({"neck/_quantize_wrapper/kernel": (1,)}, r"holds 'neck/_quantize_wrapper/kernel'"),
-        ({"neck/_encoder_projection/0/kernel": (1, 1, 777, 64)}, "no pyramid"),
+        ({"neck/_encoder_projection/0/kernel": (1, 1, 777, 64)}, "not a pyramid"),
         ({"backbone/layer_with_weights-17/_conv0/kernel": None}, "not a checkpoint of MOSAIC"),
     ],
 )

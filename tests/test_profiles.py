@@ -231,7 +231,7 @@ def test_narrowing_keeps_what_is_asked_for_and_what_it_needs(profile):
     assert plan.narrowed(tables=[2], rows=["enet"]) == [
         "data/x", *(r for r in plan.runs if "-enet" in r), "tables/table_2",
     ]  # fmt: skip
-    for tables, rows, message in (([9], (), "table_9"), ([3], ["enet"], "no row of Table 3"), ((), ["x"], "'x'")):
+    for tables, rows, message in (([9], (), "table_9"), ([3], ["enet"], "not a row of Table 3"), ((), ["x"], "'x'")):
         with pytest.raises(ValueError, match=message):
             plan.narrowed(tables, rows)
 
