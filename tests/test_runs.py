@@ -193,6 +193,10 @@ def test_a_relative_data_root_is_where_the_notebook_was_started(kernel, tmp_path
     assert kernel("data_root: str = ''  # folder", START) is None and kernel.namespace["data_root"] == ""
 
 
+# 2 ** 60 numbers, if anybody counted them.
+BOMB = b"".join(b"x%d: &a%d [*a%d, *a%d]\n" % (n, n, n - 1, n - 1) for n in range(1, 60))
+
+
 def test_profiles_name_their_mistakes(tmp_path):
     def load(text):
         (tmp_path / "p.yaml").write_text("title: t\ndescription: d\nruns:\n" + text)
@@ -226,11 +230,17 @@ def test_profiles_name_their_mistakes(tmp_path):
         (b"", "holds no profile"),
         (b"- a", "holds no profile"),
         (b"title: \xe9", "UTF-8"),
-        (b'title: "\\ud800"', "holds .*ud800.*, half a character"),
-        (b'runs: {"data/a\\udc80": 1}', "half a character"),
+        (b'title: "\\ud800"\ndescription: d', "holds .*ud800.*, half a character"),
+        (
+            b'title: t\ndescription: d\nruns: {"data/a\\udc80": {notebook: notebooks/10_data.ipynb, description: d}}',
+            "half a character",
+        ),
+        (b"title: a\ntitle: b", "not valid YAML: 'title' stands there twice"),
+        (b"[" * 5000, "nested too deeply"),
+        (b"title: t\ndescription: d\nx: &a0 [1]\n" + BOMB, "Extra inputs"),
     ):
         (tmp_path / "p.yaml").write_bytes(content)
-        with pytest.raises(ValueError, match=rf"p\.yaml .*{message}"):
+        with pytest.raises(ValueError, match=rf"p\.yaml:? .*{message}"):
             profiles.load(tmp_path / "p.yaml")
     with pytest.raises(ValueError, match="quick"):
         profiles.load("quack")

@@ -20,6 +20,7 @@ from mosaicbook.batch.sweeps import HeadSweep, Sweep
 from mosaicbook.runs import parameters
 from mosaicbook.runs.provenance import ROOT, at_root
 from mosaicbook.runs.run import reports_folder
+from mosaiclib import yaml_text
 
 FOLDER = ROOT / "profiles"
 _declared = cache(parameters.declared)
@@ -32,7 +33,7 @@ class PlannedRun(BaseModel):
     notebook: str
     description: str
     parameters: dict[str, bool | int | float | str] = Field(default_factory=dict)
-    about_s: int = 30
+    about_s: int = Field(30, ge=0)
 
     @field_validator("notebook")
     @classmethod
@@ -195,11 +196,11 @@ def load(name_or_path) -> Profile:
         known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml")))
         raise ValueError(f"There is no profile '{name_or_path}': choose one of {known}, or name a YAML file.")
     try:
-        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+        fields = yaml_text.load(path.read_text(encoding="utf-8"))
         if not isinstance(fields, dict):
             raise ValueError(f"{path} holds no profile: write fields such as title, description and runs.")
-        json.dumps(fields, ensure_ascii=False, default=str).encode()
         profile = Profile(name=path.stem, **fields)
+        json.dumps(profile.model_dump(), ensure_ascii=False).encode()
         profile._source = "" if path.parent.resolve() == FOLDER.resolve() else str(path.absolute())
         return profile
     except UnicodeDecodeError:

@@ -131,6 +131,8 @@ def bench(
     if sum(map(bool, (files, resume, show))) != 1:
         raise ValueError("Name .tflite files to time, or a log to --resume or to --show.")
     files = [*map(fetch.located, files or ())]
+    if folders := [file for file in files if file.is_dir()]:
+        raise ValueError(f"{folders[0]} is a folder: name the .tflite files in it.")
     if show:
         measured = bench_log.show(show)
     elif resume:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mosaiclib.data import png
 from mosaiclib.files import replacing
@@ -151,7 +151,8 @@ def _open(path, content, formats, header_only=False):
         raise ValueError(f"{path} may not be read: ask for access, or copy it to a folder of yours.") from None
     except (OSError, SyntaxError, Image.DecompressionBombError, png.Damaged) as error:
         kinds = "PNG" if formats == ("PNG",) else "JPEG or PNG" if formats == FORMATS else "image file"
-        raise ValueError(f"{path} is not a readable {kinds}: {error}.") from None
+        why = "" if isinstance(error, UnidentifiedImageError) else f": {error}"  # Pillow's names an address in memory
+        raise ValueError(f"{path} is not a readable {kinds}{why}.") from None
 
 
 def _checked(image, content, opencv_reads=None):

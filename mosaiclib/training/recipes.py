@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
+from mosaiclib import yaml_text
 from mosaiclib.files import first_fault
 
 FOLDER = Path(__file__).resolve().parents[2] / "recipes"
@@ -109,7 +110,7 @@ def load(name_or_path) -> Recipe:
             f"There is no recipe '{name_or_path}': choose one of {', '.join(names())}, or name a YAML file."
         )
     try:
-        return TypeAdapter(Recipe).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return TypeAdapter(Recipe).validate_python(yaml_text.load(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         raise ValueError(f"{path}: {first_fault(error)}.") from None
     except (yaml.YAMLError, ValueError) as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from mosaiclib import yaml_text
 from mosaiclib.data.annotations import source as files
 from mosaiclib.data.annotations.form import clean_name
 
@@ -59,7 +60,7 @@ def read(path) -> Legend:
 
 def _from_yaml(path, text):
     try:
-        described = yaml.safe_load(text)
+        described = yaml_text.load(text)
         names = described["names"]
         names = names if isinstance(names, dict) else dict(enumerate(names))
         legend = Legend(path, {int(i): clean_name(name) for i, name in names.items()})

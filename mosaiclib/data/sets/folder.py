@@ -12,6 +12,7 @@ from typing import Annotated
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from mosaiclib import yaml_text
 from mosaiclib.data import listing
 from mosaiclib.data.dataset import Dataset, identity, spread_palette
 from mosaiclib.files import first_fault
@@ -61,7 +62,7 @@ def read_classes(root) -> Classes:
     if path.stat().st_size > _MAXIMUM_BYTES:
         raise ValueError(f"{path} is larger than 1 MB: it is not a list of class names.")
     try:
-        return Classes.model_validate(yaml.safe_load(path.read_bytes()))
+        return Classes.model_validate(yaml_text.load(path.read_bytes()))
     except ValidationError as error:
         raise ValueError(f"{path}: {first_fault(error)}.") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
