@@ -117,7 +117,7 @@ def test_ratios_of_latencies_are_of_one_machine_size_and_precision():
     found = [timed("mnmh448-mosaic-f64-d64", 50.0), timed("mnv2-dlv3plus", 100.0), timed("mnv3small-lraspp", 20.0),
              timed("mnv3large-lraspp", 40.0, machine="another"), timed("mnv2-dlv3plus", 999.0, threads=2),
              timed("mnv2-dlv3plus", 888.0, size=(256, 256))]  # fmt: skip
-    printed, small, large = latency_ratios.rows(7, found)
+    printed, small, large = latency_ratios.rows(7, iter(found))
     ratio, lower, upper = printed["float32"]
     assert ratio == 2.0 and printed["int8"] is None and printed["Pixel 4, CPU"] == pytest.approx(219 / 116)
     # The standard error of log(100 / 50): sqrt(0.01 ** 2 + 0.02 ** 2) / sqrt(10).

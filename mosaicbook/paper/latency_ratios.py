@@ -20,7 +20,7 @@ def rows(table, timings) -> list[dict]:
     machine, one thread, XNNPACK, one precision and the table's size. A ratio's interval is from the spread of its two
     means: log-normal, 95 %.
     """
-    records = [record for record in paper.records(table) if record.latency_ms["cpu"]]
+    timings, records = list(timings), [record for record in paper.records(table) if record.latency_ms["cpu"]]
     last = records[-1]
     found = []
     for record in records[:-1]:
