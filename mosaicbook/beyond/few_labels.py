@@ -18,8 +18,6 @@ from mosaiclib.data.images import IGNORE
 from mosaiclib.files import replacing_folder
 from mosaiclib.training import distil, taps
 
-PICTURES = (".jpg", ".jpeg", ".png")
-
 
 @dataclass(frozen=True)
 class Arm:
@@ -76,22 +74,24 @@ class Given:
 def given(weights, data, recipe, views, unlabelled, cache, tell) -> Given:
     """Stores what all trainings see. unlabelled: a folder of images without labels, or "" for none."""
     samples = sum(len(data.split(split)) for split in recipe.train_splits)
-    if not unlabelled:
-        stored = frozen_study.stored_views(weights, data, recipe, views, cache, tell)
-        return Given(stored, taps.views(data, recipe, views), samples, samples)
-    paths = listing.files(Path(unlabelled), PICTURES)
-    if not paths:
-        raise ValueError(f"{unlabelled} holds no images: name a folder of .jpg or .png files.")
-    with_labels = taps.views(data, recipe, views)
-    augment = Augmentation(recipe.crop, recipe.scale, recipe.flip, recipe.light, recipe.colour)
-    pairs = []
-    for view in range(views):
-        pairs += with_labels[view * samples : (view + 1) * samples]
-        pairs += [partial(_view, augment, path, (1, view, index)) for index, path in enumerate(paths)]
-    about = (recipe.crop, recipe.scale, recipe.flip, recipe.light, recipe.colour, recipe.train_splits)
-    files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    stored = taps.store(weights, pairs, recipe.crop, cache, f"{data.fingerprint()} {about} {views} {files}", tell=tell)
+    pairs, paths, others = taps.views(data, recipe, views), [], ""
+    if unlabelled:
+        paths = images_in(unlabelled)
+        others = str([(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths])
+        with_labels, augment, pairs = pairs, Augmentation.of(recipe), []
+        for view in range(views):
+            pairs += with_labels[view * samples : (view + 1) * samples]
+            pairs += [partial(_view, augment, path, (1, view, index)) for index, path in enumerate(paths)]
+    stored = frozen_study.stored_views(weights, data, recipe, views, cache, tell, pairs, others)
     return Given(stored, pairs, samples, samples + len(paths))
+
+
+def images_in(folder) -> list[Path]:
+    """The images of a folder, sorted by name. Raises ValueError where there is none."""
+    paths = listing.files(Path(folder), listing.IMAGES)
+    if not paths:
+        raise ValueError(f"{folder} holds no images: name a folder of .jpg or .png files.")
+    return paths
 
 
 def _view(augment, path, seed):

@@ -138,5 +138,4 @@ def sentences(found) -> list[str]:
 
 def _text(value, interval, sign=""):
     """A value in 0..1 in percent or points with its interval: "+1.2 [+0.3, +2.1]"."""
-    first, lower, upper = (f"{100 * number:{sign}.1f}".replace("-", "\N{MINUS SIGN}") for number in (value, *interval))
-    return f"{first} [{lower}, {upper}]"
+    return intervals.text(value, intervals.Interval(value, *interval), sign=sign)

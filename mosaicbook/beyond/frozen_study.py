@@ -46,11 +46,14 @@ def best_rate(found):
     return max(rates, key=lambda rate: np.mean(rates[rate]))
 
 
-def stored_views(weights, data, recipe, views, cache, tell):
-    """The stored taps of a data set's augmented views by a recipe."""
-    pairs = taps.views(data, recipe, views)
+def stored_views(weights, data, recipe, views, cache, tell, pairs=None, others=""):
+    """The stored taps of a data set's augmented views by a recipe.
+
+    pairs: these views with further ones among them, as `taps.store` takes them, and others: a text that says which.
+    """
     shape = (recipe.crop, recipe.scale, recipe.flip, recipe.light, recipe.colour, recipe.train_splits)
-    return taps.store(weights, pairs, recipe.crop, cache, f"{data.fingerprint()} {shape} {views}", tell=tell)
+    key = f"{data.fingerprint()} {shape} {views}{others and f' {others}'}"
+    return taps.store(weights, pairs or taps.views(data, recipe, views), recipe.crop, cache, key, tell=tell)
 
 
 def stored_split(weights, data, split, cache, tell):

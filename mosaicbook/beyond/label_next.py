@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mosaicbook.beyond.few_labels import PICTURES
+from mosaicbook.beyond.few_labels import images_in
 from mosaicbook.show import figures
 from mosaiclib import models
-from mosaiclib.data import images, listing, subsets
+from mosaiclib.data import images, subsets
 from mosaiclib.evaluation import label_next
 from mosaiclib.inference import keras_runner, letterbox
 
@@ -18,10 +18,7 @@ def unlabelled(folder, data, splits, share) -> list[Path]:
     Raises ValueError where there is none.
     """
     if folder:
-        paths = listing.files(Path(folder), PICTURES)
-        if not paths:
-            raise ValueError(f"{folder} holds no images: name a folder of .jpg or .png files.")
-        return paths
+        return images_in(folder)
     paths = [sample.image_path for split in splits for sample in data.split(split)]
     labelled = set(subsets.share_of(len(paths), share).tolist())
     found = [path for i, path in enumerate(paths) if i not in labelled]

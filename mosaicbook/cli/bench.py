@@ -43,16 +43,14 @@ def export_network(
 ):
     """Writes a network as .tflite files of a fixed size and batch 1, or as a folder for an app."""
     from mosaiclib import inference
-    from mosaiclib.data import datasets, images
+    from mosaiclib.data import datasets, images, listing
     from mosaiclib.data.photographs import FREE_PICTURES
     from mosaiclib.export import export
 
     size = _size(input_size)
     if calibration and not calibration.is_dir():
         raise ValueError(f"{calibration} is not a folder of images.")
-    found = (
-        sorted(p for p in calibration.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png")) if calibration else []
-    )
+    found = sorted(p for p in calibration.iterdir() if p.suffix.lower() in listing.IMAGES) if calibration else []
     if calibration and not found:
         raise ValueError(f"There is no .jpg, .jpeg or .png image in {calibration}.")
     loaded = [inference.letterbox(images.read_image(path), size)[0] for path in datasets.spread(found, 64)]

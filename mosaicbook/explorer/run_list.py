@@ -11,7 +11,7 @@ from mosaicbook.runs import evaluations
 from mosaicbook.runs.records import RunRecord, read_runs
 from mosaiclib import models
 from mosaiclib.models import catalogue
-from mosaiclib.models.spec import ModelSpec, MosaicHead
+from mosaiclib.models.spec import MosaicHead
 
 STAGES = ("train", "evaluate", "heads", "export", "latency", "pictures", "data")
 SCORED = ("evaluate", "heads")
@@ -82,9 +82,8 @@ def raw_scores(record) -> list[dict]:
 def _spec(evaluation):
     """The network's spec: as the result keeps it, else by its name in the catalogue; None where neither is known."""
     try:
-        kept, name = evaluation.get("spec"), evaluation.get("model")
-        return ModelSpec.from_json(kept) if kept else catalogue.get(name) if name in catalogue.names() else None
-    except (ValueError, TypeError):
+        return evaluations.spec_of(evaluation)
+    except (ValueError, KeyError, TypeError):
         return None
 
 

@@ -11,6 +11,7 @@ from mosaicbook.paper.claims import Finding
 from mosaicbook.paper.study import studies, together
 from mosaicbook.runs import evaluations
 from mosaiclib import models
+from mosaiclib.evaluation import intervals
 from mosaiclib.evaluation.verdict import NO, NOT_TESTED, YES
 from mosaiclib.models import catalogue
 
@@ -185,10 +186,9 @@ def _pair(claim, unit, comparison):
 
 def _points(comparison):
     interval = comparison.difference.interval()
-    values = [f"{100 * value:+.1f}".replace("-", "\N{MINUS SIGN}") for value in
-              (interval.estimate, interval.lower, interval.upper)]  # fmt: skip
     names = [next(iter(side.values())).spec.name for side in (comparison.one, comparison.other)]
-    return f"{names[0]} minus {names[1]} {values[0]} [{values[1]}, {values[2]}] points"
+    points = intervals.text(interval.estimate, interval, sign="+")
+    return f"{names[0]} minus {names[1]} {points} points"
 
 
 def _not_compared(claim, found, refused):

@@ -85,9 +85,7 @@ class Study:
     """Evaluations that may be compared: {(spec, starting weights): {seed: evaluation}}."""
 
     def __init__(self, members):
-        self.members = defaultdict(dict)
-        for evaluated in members:
-            self.members[evaluated.spec, evaluated.starting_weights].setdefault(evaluated.seed, evaluated)
+        self.members = evaluations.by_network(members)
         values = [[e.result["miou"] for e in seeds.values()] for seeds in self.members.values()]
         self.spread = intervals.pooled(values) if any(len(value) > 1 for value in values) else None
 

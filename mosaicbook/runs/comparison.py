@@ -1,6 +1,5 @@
 """Two runs' networks side by side: the difference of their mIoU, its interval, and what else they differ in."""
 
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,12 +67,11 @@ def of_folders(one, other) -> Comparison:
 
 def _spread(one, other, sides):
     """The spread of seeds over all comparable networks of the runs' profile, as its claims use it; else over these."""
-    networks, (first, second) = defaultdict(dict), (Path(folder).resolve() for folder in (one, other))
+    networks, (first, second) = {}, (Path(folder).resolve() for folder in (one, other))
     reports = run.reports_folder().resolve()
     keys = {evaluated.key() for side in sides for evaluated in side if evaluated.result.get("training")}
     if len(keys) == 1 and first.parents[2] == second.parents[2] and first.is_relative_to(reports):
         usable, _ = evaluations.of_profile(str(first.parents[2].relative_to(reports)))
-        for evaluated in (evaluated for evaluated in usable if evaluated.key() in keys):
-            networks[evaluated.spec, evaluated.starting_weights].setdefault(evaluated.seed, evaluated)
+        networks = evaluations.by_network(evaluated for evaluated in usable if evaluated.key() in keys)
     values = [[evaluated.result["miou"] for evaluated in seeds.values()] for seeds in networks.values()]
     return intervals.pooled(values or [[evaluated.result["miou"] for evaluated in side] for side in sides])

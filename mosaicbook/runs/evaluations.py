@@ -5,6 +5,7 @@ between them is the network and the seed. Everything else has a reason, in a sen
 """
 
 import json
+from collections import defaultdict
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -52,9 +53,7 @@ class Evaluated:
     @property
     def spec(self) -> ModelSpec:
         """Its network; one of the catalogue by its name where an earlier version kept no more."""
-        return (
-            ModelSpec.from_json(self.result["spec"]) if "spec" in self.result else catalogue.get(self.result["model"])
-        )
+        return spec_of(self.result)
 
     @property
     def seed(self) -> int:
@@ -86,6 +85,22 @@ class Evaluated:
     def key(self) -> str:
         """A text that is equal for evaluations which may be compared but for their starting weights."""
         return json.dumps(self.setting(), sort_keys=True)
+
+
+def spec_of(result) -> ModelSpec:
+    """The network of an evaluation's result; one of the catalogue by its name where an earlier version kept no more.
+
+    Raises ValueError, KeyError or TypeError where it says none.
+    """
+    return ModelSpec.from_json(result["spec"]) if "spec" in result else catalogue.get(result["model"])
+
+
+def by_network(evaluated) -> dict:
+    """{(spec, starting weights): {seed: evaluation}}, the first of a seed."""
+    networks = defaultdict(dict)
+    for one in evaluated:
+        networks[one.spec, one.starting_weights].setdefault(one.seed, one)
+    return networks
 
 
 @cache

@@ -45,8 +45,8 @@ def folder_of(name) -> Path:
     """The folder of a run, "profile/stage/row" or the folder itself. Raises ValueError where there is no run."""
     folder = Path(name)
     if not (folder / "run.json").is_file():
-        *profile, stage, row = ("", "", *str(name).split("/"))  # a profile has slashes of its own: published/camvid
-        folder = runs.folder_of("/".join(profile).lstrip("/"), f"{stage}/{row}")
+        profile, stage, row = f"//{name}".rsplit("/", 2)  # a profile has slashes of its own: published/camvid
+        folder = runs.folder_of(profile.lstrip("/"), f"{stage}/{row}")
     if not (folder / "run.json").is_file():
         raise ValueError(f"There is no run '{name}': write profile/stage/row (`mosaic runs` lists them), or a folder.")
     return folder

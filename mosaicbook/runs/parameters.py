@@ -13,6 +13,7 @@ from types import ModuleType
 from pydantic import TypeAdapter, ValidationError
 
 from mosaicbook.runs.masking import is_secret
+from mosaiclib.files import as_text
 
 _TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
@@ -56,7 +57,7 @@ def check(values, types):
             TypeAdapter(kind).validate_python(value, strict=True)
         except ValidationError:
             raise ValueError(f"Parameter '{name}' must be {kind.__name__}, but it is {value!r}.") from None
-        if isinstance(value, str) and value != value.encode(errors="replace").decode():
+        if isinstance(value, str) and as_text(value) != value:
             raise ValueError(f"Parameter '{name}' cannot be written into a result, since {value!r} is not Unicode.")
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"Parameter '{name}' must be a finite number, but it is {value!r}.")

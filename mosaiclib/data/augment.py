@@ -29,6 +29,11 @@ class Augmentation:
     light: float = 0.0
     colour: float = 0.0
 
+    @classmethod
+    def of(cls, recipe):
+        """That of a `training.Recipe`."""
+        return cls(recipe.crop, recipe.scale, recipe.flip, recipe.light, recipe.colour)
+
     def __call__(self, image, label, generator):
         """(uint8 [H, W, 3], uint8 [H, W]) -> the same at crop size. Labels are moved by nearest neighbour.
 

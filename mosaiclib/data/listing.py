@@ -6,6 +6,8 @@ from pathlib import Path
 
 from mosaiclib.data import fetch
 
+IMAGES = (".jpg", ".jpeg", ".png")
+
 
 def files(folder, endings):
     """The files whose names end with one of `endings` (lower case, matched in any case); none where no folder is.

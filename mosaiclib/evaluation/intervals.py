@@ -29,10 +29,13 @@ class Interval:
     upper: float
 
 
-def text(estimate, interval, decimals=1) -> str:
-    """An estimate in 0..1 as percent with its interval, "65.6 [62.1, 67.2]"; alone where there is no interval."""
+def text(estimate, interval, decimals=1, sign="") -> str:
+    """An estimate in 0..1 as percent with its interval, "65.6 [62.1, 67.2]"; alone where there is no interval.
+
+    sign: "+" for differences, whose positive numbers have a sign, too.
+    """
     values = [estimate] if interval is None else [estimate, interval.lower, interval.upper]
-    first, *ends = (f"{100 * value:.{decimals}f}".replace("-", "\N{MINUS SIGN}") for value in values)
+    first, *ends = (f"{100 * value:{sign}.{decimals}f}".replace("-", "\N{MINUS SIGN}") for value in values)
     return f"{first} [{', '.join(ends)}]" if ends else first
 
 

@@ -33,11 +33,9 @@ class PartBatches(frozen.TapBatches):
         times = -(-len(self.samples) // len(self.views))
         return np.concatenate([self.views[generator.permutation(len(self.views))] for _ in range(times)])
 
-    def _batch(self, epoch, index):
-        chosen = np.sort(self._order(epoch)[index * self.batch_size : (index + 1) * self.batch_size])
-        taps = tuple(self.stored.taps[stride][chosen].astype(np.float32) for stride in self.strides)
+    def _targets(self, chosen):
         targets = self.targets[chosen]
-        return taps, targets if targets.ndim == 3 else targets.astype(np.float32)
+        return targets if targets.ndim == 3 else targets.astype(np.float32)
 
 
 class PartTrainer(frozen.HeadTrainer):
@@ -68,15 +66,13 @@ def soft_cross_entropy(targets, logits):
 
 def _at(logits, size):
     """Logits [B, h, w, C] brought to (height, width) as `frozen.loss` does."""
-    if logits.shape[1] > size[0]:
-        return ops.average_pool(logits, logits.shape[1] // size[0])
+    logits = frozen.averaged(logits, size)
     return logits if logits.shape[1] == size[0] else ops.image.resize(logits, size, interpolation="bilinear")
 
 
 def quarter(stored) -> np.ndarray:
     """The labels of stored views at a quarter of their size, as `frozen.TapBatches` takes them: uint8 [N, h, w]."""
-    half = frozen.LOSS_STRIDE // 2
-    return np.array(stored.labels[:, half :: frozen.LOSS_STRIDE, half :: frozen.LOSS_STRIDE])
+    return np.array(frozen.quarter(stored.labels))
 
 
 # === Teachers ===

@@ -41,20 +41,32 @@ class TapBatches(Batches):
         super().__init__(range(len(stored)), batch_size, seed, "stored taps", workers=1)
         self.stored, self.strides = stored, strides
 
+    def _order(self, epoch):
+        return np.random.default_rng((self.seed, epoch)).permutation(len(self.samples))
+
+    def _targets(self, chosen):
+        return quarter(self.stored.labels[chosen])
+
     def _batch(self, epoch, index):
-        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.samples))
-        chosen = np.sort(order[index * self.batch_size : (index + 1) * self.batch_size])
+        chosen = np.sort(self._order(epoch)[index * self.batch_size : (index + 1) * self.batch_size])
         taps = tuple(self.stored.taps[stride][chosen].astype(np.float32) for stride in self.strides)
-        half = LOSS_STRIDE // 2
-        return taps, self.stored.labels[chosen][:, half::LOSS_STRIDE, half::LOSS_STRIDE]
+        return taps, self._targets(chosen)
+
+
+def quarter(labels):
+    """Labels [N, H, W] at a quarter of their size."""
+    half = LOSS_STRIDE // 2
+    return labels[:, half::LOSS_STRIDE, half::LOSS_STRIDE]
+
+
+def averaged(logits, size):
+    """Logits [B, h, w, C] averaged to (height, width) where they are finer; others as they are."""
+    return ops.average_pool(logits, logits.shape[1] // size[0]) if logits.shape[1] > size[0] else logits
 
 
 def loss(labels, logits, dice=0.0):
     """`losses.segmentation_loss` with logits brought to the labels' size; finer ones are averaged."""
-    size = labels.shape[1:3]
-    if logits.shape[1] > size[0]:
-        logits = ops.average_pool(logits, logits.shape[1] // size[0])
-    return losses.segmentation_loss(labels, logits, dice=dice)
+    return losses.segmentation_loss(labels, averaged(logits, labels.shape[1:3]), dice=dice)
 
 
 def _check(recipe):

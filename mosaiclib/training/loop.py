@@ -55,7 +55,7 @@ def train(model, dataset, recipe, folder, report=None, stop_after=None, spec=Non
 
 def batches_of(dataset, recipe, batch_size=None):
     """The `TrainingBatches` of a recipe, or of as many images as `batch_size`, to look at."""
-    augmentation = Augmentation(recipe.crop, recipe.scale, recipe.flip, recipe.light, recipe.colour)
+    augmentation = Augmentation.of(recipe)
     part = slice(None) if batch_size else distribution.part_of(recipe.batch_size)
     size = batch_size or recipe.batch_size
     return TrainingBatches(dataset, recipe.train_splits, augmentation, size, recipe.seed, part=part)

@@ -146,7 +146,7 @@ def _of_size(pair, size, index):
 
 def views(dataset, recipe, count):
     """`count` augmented views of every image of the recipe's splits, as functions; the seed decides them, 0 for all."""
-    augment = Augmentation(recipe.crop, recipe.scale, recipe.flip, recipe.light, recipe.colour)
+    augment = Augmentation.of(recipe)
     samples = [sample for split in recipe.train_splits for sample in dataset.split(split)]
 
     def view(index, sample, number):

@@ -22,7 +22,6 @@ NAMES = ("folder",)
 
 CLASSES_FILE = "classes.yaml"
 HOW = "lay it out as images/<split>/, labels/<split>/ and classes.yaml (data/README.md)."
-_PICTURES = (".jpg", ".jpeg", ".png")
 _MAXIMUM_BYTES = 1_000_000
 _FLAT_SPLITS = ("train", "val")
 
@@ -76,7 +75,7 @@ def splits(root):
     if not names:
         return _FLAT_SPLITS
     for part in ("images", "labels"):
-        loose = listing.files(root / part, _PICTURES)
+        loose = listing.files(root / part, listing.IMAGES)
         if loose:
             raise ValueError(f"{loose[0]} lies beside the split folders: move it into one of them.")
     usual = ("train", "val", "test")
@@ -87,11 +86,11 @@ def samples(root, split):
     """(image, label map) of every image of a split, by name, whether or not the label map is there."""
     root = Path(root)
     if _is_flat(root):
-        pictures = listing.files(root / "images", _PICTURES)
+        pictures = listing.files(root / "images", listing.IMAGES)
         val = pictures[::10]
         pictures, folder = (val if split == "val" else sorted({*pictures} - {*val})), root / "labels"
     else:
-        pictures, folder = listing.files(root / "images" / split, _PICTURES), root / "labels" / split
+        pictures, folder = listing.files(root / "images" / split, listing.IMAGES), root / "labels" / split
     return [(picture, folder / f"{picture.stem}.png") for picture in pictures]
 
 
@@ -99,9 +98,9 @@ def labels(root, split):
     """All label maps of a split. Without split folders, those that belong to no image count as train."""
     root = Path(root)
     if not _is_flat(root):
-        return listing.files(root / "labels" / split, _PICTURES)
+        return listing.files(root / "labels" / split, listing.IMAGES)
     of_val = {label for _, label in samples(root, "val")}
-    return [path for path in listing.files(root / "labels", _PICTURES) if (path in of_val) == (split == "val")]
+    return [path for path in listing.files(root / "labels", listing.IMAGES) if (path in of_val) == (split == "val")]
 
 
 def _is_flat(root):

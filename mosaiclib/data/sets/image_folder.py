@@ -10,7 +10,6 @@ from mosaiclib.data import fetch, images, listing
 from mosaiclib.data.batches import Batches
 
 HOW = "lay it out as train/<class>/ and val/<class>/, as ImageNet is."
-_PICTURES = (".jpg", ".jpeg", ".png")
 _ASPECT = (3 / 4, 4 / 3)  # of a random crop, before it is resized
 _MARGIN = 224 / 256  # share of the short side that a validation crop takes
 
@@ -29,7 +28,7 @@ class ImageFolder:
             if folder.name not in self.classes:
                 raise ValueError(f"{folder} is not a class of {self.root / 'train'}: rename or remove it.")
             number = self.classes.index(folder.name)
-            found += [(path, number) for path in listing.files(folder, _PICTURES)]
+            found += [(path, number) for path in listing.files(folder, listing.IMAGES)]
         if not found:
             raise ValueError(f"{self.root / name} holds no images: {HOW}")
         return found
