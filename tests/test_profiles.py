@@ -221,6 +221,24 @@ def test_a_sweep_is_every_row_at_every_rate(profile):
     assert dependencies.networks_of(plan, "latency/minicity-enet") == ("enet",)
 
 
+def test_a_sweep_over_seeds_evaluates_each_and_one_that_chooses_evaluates_none(profile):
+    rows = {"dataset": "minicity", "rows": ["enet"], "train": {"epochs": 7}}
+    plan = profile(sweeps=[
+        rows | {"dataset": "minicity-64x128", "learning_rates": [0.1, 0.2], "evaluate": None},
+        rows | {"learning_rates": [0.2], "seeds": [0, 5]},
+    ])  # fmt: skip
+    assert list(plan.runs) == [
+        "train/minicity-64x128-enet-lr0.1", "train/minicity-64x128-enet-lr0.2",
+        "train/minicity-enet-seed0-lr0.2", "evaluate/minicity-enet-seed0",
+        "train/minicity-enet-seed5-lr0.2", "evaluate/minicity-enet-seed5",
+    ]  # fmt: skip
+    assert plan.runs["train/minicity-enet-seed5-lr0.2"].parameters["seed"] == 5
+    assert plan.runs["evaluate/minicity-enet-seed5"].upstream(plan.runs) == ["train/minicity-enet-seed5-lr0.2"]
+    for wrong in ({"learning_rates": [0.1, 0.2], "seeds": [0, 1]}, {"seeds": [0, 1], "export": {}}, {"seeds": []}):
+        with pytest.raises(ValueError, match=r"seed|at least 1"):
+            profile(sweeps=[rows | wrong])
+
+
 def test_narrowing_keeps_what_is_asked_for_and_what_it_needs(profile):
     data = {"notebook": "notebooks/10_data.ipynb", "description": "x", "parameters": {"dataset": "minicity"}}
     plan = profile(runs={"data/x": data}, sweeps=[SWEEP], pages=["tables", "figures"])

@@ -15,6 +15,7 @@ export/cityscapes-N and latency/cityscapes-N. Exported and timed are the network
 one of the tables, and those named in `rows`.
 """
 
+from itertools import product
 from typing import Annotated
 
 import numpy as np
@@ -41,8 +42,10 @@ class Sweep(BaseModel):
 
     rows: networks by name, beside those of `tables`. data_root: the data set's folder, where it is not in its
     usual place. pretrained: {backbone: what it starts from}, a weights folder, "run:..." for that of another run, or
-    "random"; "whole" stands for networks without a backbone, and {} starts all from random weights. about_train_s,
-    about_s: how long a training, and any other run, takes on the profile's machine.
+    "random"; "whole" stands for networks without a backbone, and {} starts all from random weights. seeds: a training
+    and an evaluation each; several go with one learning rate. evaluate: None where a sweep only chooses a rate, by the
+    val split that trainings are validated on. about_train_s, about_s: how long a training, and any other run, takes
+    on the profile's machine.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -52,8 +55,9 @@ class Sweep(BaseModel):
     rows: list[str] = Field(default_factory=list)
     learning_rates: list[_Rate] = Field(default_factory=list)
     pretrained: dict[str, str] = Field(default_factory=dict)
+    seeds: list[int] = Field(default=[0], min_length=1)
     train: _Parameters = Field(default_factory=dict)
-    evaluate: _Parameters = Field(default_factory=dict)
+    evaluate: _Parameters | None = Field(default_factory=dict)
     export: _Parameters | None = None
     latency: _Parameters | None = None
     about_train_s: int = 3600
@@ -63,6 +67,10 @@ class Sweep(BaseModel):
     def _known(self):
         if self.latency is not None and self.export is None:
             raise ValueError("a sweep times the files that it exports: add export")
+        if self.export is not None and (self.evaluate is None or len(self.seeds) > 1):
+            raise ValueError("a sweep exports the network that it evaluates, of one seed")
+        if len(self.seeds) > 1 and len(self.learning_rates) > 1:
+            raise ValueError("several seeds go with one learning rate: choose it in a sweep before")
         for table in self.tables:
             paper.records(table)
         for name in self.rows:
@@ -95,18 +103,20 @@ class Sweep(BaseModel):
     def runs(self) -> dict[str, dict]:
         """{run id: the fields of its `PlannedRun`}."""
         found = {}
-        for network in self.networks():
-            found |= self._runs_of(network)
+        for network, seed in product(self.networks(), self.seeds):
+            found |= self._runs_of(network, seed)
         return found
 
     def _start(self, network):
         start = self.starts_from(network)
         return f"from {start['initial_weights']}" if start else "from random weights"
 
-    def _runs_of(self, network):
-        row, data = f"{self.dataset}-{network}", {"dataset": self.dataset}
+    def _runs_of(self, network, seed):
+        row = f"{self.dataset}-{network}" + (f"-seed{seed}" if len(self.seeds) > 1 else "")
+        data = {"dataset": self.dataset}
         if self.data_root:
             data["data_root"] = self.data_root
+        seeded = {"seed": seed} if self.seeds != [0] else {}
         rates = {f"{row}-lr{_digits(rate)}": {"learning_rate": rate} for rate in self.learning_rates} or {row: {}}
         found = {}
         for name, rate in rates.items():
@@ -114,9 +124,11 @@ class Sweep(BaseModel):
             found[f"train/{name}"] = {
                 "notebook": "notebooks/20_train.ipynb",
                 "description": f"{network} on {self.dataset}{at}, {self._start(network)}",
-                "parameters": {"model": network, **data, **self.starts_from(network), **self.train, **rate},
+                "parameters": {"model": network, **data, **self.starts_from(network), **self.train, **rate, **seeded},
                 "about_s": self.about_train_s,
             }
+        if self.evaluate is None:
+            return found
         chosen = f"best:train/{row}-lr*/weights" if self.learning_rates else f"run:train/{row}/weights"
         found[f"evaluate/{row}"] = {
             "notebook": "notebooks/30_evaluate.ipynb",
