@@ -13,6 +13,7 @@ import pytest
 from mosaicbook import runs
 from mosaicbook.batch import execution, profiles
 from mosaicbook.runs import parameters
+from mosaicbook.runs.parameters import ranges
 from mosaicbook.runs.provenance import ROOT
 
 PARAMETERS = 'count: int = 3  # how many\nname: str = "x"  # what\nrate: float = 0.5  # per second'
@@ -129,6 +130,53 @@ def test_bad_parameters_stop_a_notebook_that_papermill_runs_by_hand():
         parameters.from_namespace({**namespace, "name": os.fsdecode(b"caf\xe9")})
 
 
+@pytest.mark.parametrize(
+    ("stage", "name", "good", "bad"),
+    [
+        ("data", "shown", [0, 6], [-3, 10**400]),
+        ("train", "epochs", [1], [0, -1]),
+        ("train", "seed", [0, 2**32 - 1], [-1, 2**32]),
+        ("train", "learning_rate", [1e-9], [0.0, -0.1, 1e9]),
+        ("train", "ema", [0.0, 0.9999], [1.0, -0.1]),
+        ("export", "height", [0, 1024], [-1, 10**9]),
+        ("figures", "height", [1], [0]),
+        ("heads", "seeds", ["0", "0 1 2"], ["", " ", "0 0", "-1", "1.5", "one", "0,1", "4294967296"]),
+        ("heads", "rates", ["", "0.1 1e-3"], ["0", "nan", "inf", "-0.1", "1e-3 0.001"]),
+        ("evaluate", "boundary_ratios", ["", "1"], ["0.005 0", "2", "nan"]),
+        ("beyond", "tables", ["2 7"], ["1", "2 9", "2 2"]),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_refused(stage, name, good, bad):
+    kind = type(good[0])
+    for value in good:
+        parameters.check({name: value}, {name: (kind, None)}, stage)
+    for value in bad:
+        with pytest.raises(ValueError, match=rf"Parameter '{name}' (must be|has|is empty)"):
+            parameters.check({name: value}, {name: (kind, None)}, stage)
+
+
+def test_every_number_of_a_notebook_has_a_range_that_holds_its_default():
+    for path in NOTEBOOKS:
+        for name, (kind, default) in parameters.declared(path).items():
+            if kind in (int, float) or (default or "").replace(" ", "").replace(".", "").isdigit():
+                stage = path.stem.partition("_")[2] if path.parent.name == "notebooks" else path.parent.name
+                assert name in ranges.RANGES, (path.stem, name)
+                parameters.check({} if default is None else {name: default}, {name: (kind, default)}, stage)
+
+
+def test_a_recipe_s_numbers_are_checked_before_a_step(kernel, tmp_path):
+    recipe = "optimizer: sgd\nepochs: 2\nbatch_size: 2\ncrop: [64, 64]\nlearning_rate: 0.1\n"
+    for line, value in (("learning_rate: .nan", "nan"), ("ema: 2", "2"), ("weight_decay: -1", "-1"),
+                        ("batch_norm_momentum: 5", "5"), ("warmup_steps: -5", "-5"), ("seed: -1", "-1")):  # fmt: skip
+        name = line.partition(":")[0]
+        text = "".join(kept for kept in recipe.splitlines(True) if not kept.startswith(f"{name}:"))
+        (tmp_path / "r.yaml").write_text(f"{text}{line}\n")
+        said = str(kernel(f'recipe: str = "{tmp_path}/r.yaml"  # which', START))
+        assert f"r.yaml cannot be used: its '{name}' must be" in said and f"it is {value}" in said
+    (tmp_path / "r.yaml").write_text(recipe)
+    assert kernel(f'recipe: str = "{tmp_path}/r.yaml"  # which', START) is None
+
+
 @pytest.fixture
 def kernel(tmp_path, monkeypatch):
     """Runs cells as a notebook's kernel does; returns the error of the last one, or None."""
@@ -163,10 +211,13 @@ def test_a_notebook_starts_again_in_its_kernel(path, kernel, capsys):
     assert kernel(*cells[:2]) is None
     declared = parameters.declared(path)
     name, (kind, _) = next(iter(declared.items()))
-    other = {int: "5", float: "0.5", str: "'x'", bool: "True"}[kind]
+    other = {int: "64", float: "0.5", str: "'x'", bool: "True"}[kind]
     assert kernel(cells[0], f"# Parameters\n{name} = {other}\n", cells[1]) is None
     assert "Unknown parameter 'epochz'" in str(kernel(cells[0], "# Parameters\nepochz = 3\n", cells[1]))
     assert "Unknown parameter 'epochz'" in str(kernel(f"{cells[0]}\nepochz = 3", cells[1]))
+    for name, (_, default) in declared.items():
+        said = str(kernel(cells[0], f"# Parameters\n{name} = None\n", cells[1]))
+        assert said == "None" if default is None else f"'{name}' must be" in said
     assert kernel(*cells[:2]) is None
 
 
@@ -222,6 +273,9 @@ def test_profiles_name_their_mistakes(tmp_path):
         (good + "  data/b: {notebook: notebooks/10_data.ipynb, description: x,"
          " parameters: {data_root: 'run:data/c/w'}}", "needs 'data/c'"),
         ("  data/a: {notebook: notebooks/10_data.ipynb, description: x, parameters: {shwn: 1}}", "mean 'shown'"),
+        ("  data/a: {notebook: notebooks/10_data.ipynb, description: x, parameters: {shown: -3}}",
+         "'data/a': Parameter 'shown' must be from 0 to 1000, but it is -3"),
+        (good + "parameters: {shwn: 2}", "no run has a parameter 'shwn'"),
         ("  data/a: [", "not valid YAML"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=message):

@@ -75,7 +75,7 @@ def _attempt(profile, run_id, folder) -> dict:
     values, defaults, key = dict(plan.parameters), {}, None
     try:
         values |= resolved(profile, plan)
-        defaults = _checked(plan, values)
+        defaults = _checked(plan, values, stage)
         key = _scratch(profile, run_id, code["code_fingerprint"], values)
         alone = gpus.own(reports_folder(), values.get("devices") == "all") if stage in TRAINS else nullcontext()
         with alone:
@@ -113,10 +113,10 @@ def _code(profile, run_id):
     return provenance.commit() | fingerprints
 
 
-def _checked(plan, values):
+def _checked(plan, values, stage):
     """The notebook's defaults. Raises ValueError where one of the values is none of its parameters."""
     declared = parameters.declared(ROOT / plan.notebook)
-    parameters.check(values, {name: kind for name, (kind, _) in declared.items()})
+    parameters.check(values, declared, stage)
     return {name: default for name, (_, default) in declared.items()}
 
 

@@ -108,14 +108,17 @@ class Profile(BaseModel):
         for run_id, run in added.items():
             if run_id not in self.runs:
                 self.runs[run_id] = PlannedRun(**run)
+        used = {name for run in self.runs.values() for name in _declared(ROOT / run.notebook)}
+        if unused := [name for name in self.parameters if self.runs and name not in used]:
+            raise ValueError(f"no run has a parameter '{unused[0]}', which `parameters` gives to all")
         for run_id, run in self.runs.items():
-            types = {name: kind for name, (kind, _) in _declared(ROOT / run.notebook).items()}
-            common = {name: value for name, value in self.parameters.items() if name in types}
-            if "profile" in types:
+            known = _declared(ROOT / run.notebook)
+            common = {name: value for name, value in self.parameters.items() if name in known}
+            if "profile" in known:
                 common["profile"] = self.name
             run.parameters = common | run.parameters
             try:
-                parameters.check(run.parameters, types)
+                parameters.check(run.parameters, known, run_id.partition("/")[0])
             except ValueError as error:
                 raise ValueError(f"'{run_id}': {str(error).rstrip('.')}") from None
         self._check_order()

@@ -21,8 +21,8 @@ def evaluate(
     split: Annotated[str, typer.Option(help="The split to evaluate on.")] = "val",
     rule: Annotated[str | None, typer.Option(help="cityscapes, camvid, garden or mlperf31.")] = None,
     root: Annotated[Path | None, typer.Option(help="The folder that holds the data set.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Only the first so many images.")] = None,
-    input_scale: Annotated[float, typer.Option(help="Resize images by this for the network.")] = 1.0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many images.")] = None,
+    input_scale: Annotated[float, typer.Option(help="Resize images by this for the network, 0.01 to 16.")] = 1.0,
     counts: Annotated[Path | None, typer.Option(help="Where the counts of each image are kept (.npz).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ):
@@ -34,6 +34,7 @@ def evaluate(
     from tqdm import tqdm
 
     from mosaicbook.runs import ledger
+    from mosaicbook.runs.parameters import ranges
     from mosaiclib import evaluation, files, inference, models
     from mosaiclib.data import datasets, fetch, image_size
     from mosaiclib.evaluation import image_counts, intervals
@@ -42,6 +43,7 @@ def evaluate(
     data = datasets.get(dataset, root)
     if (weights is None) == (tflite is None):
         raise ValueError("Name what to evaluate: either --weights FOLDER or --tflite FILE.")
+    ranges.check("input_scale", input_scale, what="The option")
     if tflite and input_scale != 1:
         raise ValueError("A .tflite file has its own input size: instead of --input-scale, export a larger one.")
     samples, recipe = data.split(split), None

@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mosaicbook.runs import parameters
+from mosaicbook.runs.parameters import ranges
 from mosaicbook.runs.provenance import ROOT
 from mosaicbook.runs.results import FORMS
 from mosaiclib.files import first_fault, from_environment, plain, replacing
@@ -77,14 +78,16 @@ def start(stage, namespace) -> Run:
     Started by `mosaic run`, the run's folder is given; by hand it is reports/by-hand/<stage>, with a scratch folder
     for every choice of parameters. In the notebook's globals a path that begins with ~ is expanded and `data_root` is
     made absolute: a folder of the same name elsewhere is another data set. Raises ValueError for an unknown or mistyped
-    parameter.
+    parameter, and for one, or a value of the recipe that is named, that is out of range.
     """
-    values = parameters.from_namespace(namespace)
+    values = parameters.from_namespace(namespace, stage)
     for name, value in values.items():
         if isinstance(value, str) and value.startswith("~/"):
             namespace[name] = values[name] = os.path.expanduser(value)
     if values.get("data_root"):
         namespace["data_root"] = values["data_root"] = os.path.abspath(values["data_root"])
+    if values.get("recipe"):
+        ranges.check_recipe(values["recipe"])
     if "MOSAIC_RUN_FOLDER" in os.environ:
         _OPEN.append(Run(stage, os.environ["MOSAIC_RUN_FOLDER"], os.environ["MOSAIC_RUN_SCRATCH"], by_hand=False))
         return _OPEN[-1]

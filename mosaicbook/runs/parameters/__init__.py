@@ -13,6 +13,7 @@ from types import ModuleType
 from pydantic import TypeAdapter, ValidationError
 
 from mosaicbook.runs.masking import is_secret
+from mosaicbook.runs.parameters import ranges
 from mosaiclib.files import as_text
 
 _TYPES = {"str": str, "int": int, "float": float, "bool": bool}
@@ -41,18 +42,21 @@ def _cells(notebook_path):
     return json.loads(Path(notebook_path).read_text(encoding="utf-8"))["cells"]
 
 
-def check(values, types):
-    """Raises ValueError for a name that is not declared, a value of another type, or a secret by its name."""
+def check(values, known, stage=""):
+    """Raises ValueError for a name that is not declared, a value of another type or out of range, or a secret's name.
+
+    known: {name: (type, default)}, as `declared` gives it. stage: of the run, where a range is that of one stage.
+    """
     for name, value in values.items():
         if is_secret(name):
             raise ValueError(f"Parameter '{name}' looks like a secret, and parameters are written into reports.")
-        if name not in types:
-            near = difflib.get_close_matches(name, types, n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else f" There are: {', '.join(types)}."
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else f" There are: {', '.join(known)}."
             raise ValueError(f"Unknown parameter '{name}'.{hint}")
-        if value is None:  # not given: what it stands for is said in the notebook
+        kind, default = known[name]
+        if value is None and default is None:  # not given: what it stands for is said in the notebook
             continue
-        kind = _TYPES.get(types[name], types[name])
         try:
             TypeAdapter(kind).validate_python(value, strict=True)
         except ValidationError:
@@ -61,9 +65,10 @@ def check(values, types):
             raise ValueError(f"Parameter '{name}' cannot be written into a result, since {value!r} is not Unicode.")
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"Parameter '{name}' must be a finite number, but it is {value!r}.")
+        ranges.check(name, value, stage)
 
 
-def from_namespace(namespace):
+def from_namespace(namespace, stage=""):
     """The parameters in a running notebook's globals, checked: call it right after the parameters cell.
 
     Declared are the annotated names. In a kernel, where any other variable may have come from a cell above or an
@@ -72,9 +77,11 @@ def from_namespace(namespace):
     """
     annotated = namespace.get("__annotations__", {})
     types = {name: getattr(kind, "__name__", kind) for name, kind in annotated.items()}
-    types = {name: kind for name, kind in types.items() if kind in _TYPES}
+    known = {name: (_TYPES[kind], None) for name, kind in types.items() if kind in _TYPES}
     if "get_ipython" in namespace:
-        names = types.keys() | _set_by(namespace["In"])
+        names, defaults = _set_by(namespace["In"])
+        known = {name: (kind, defaults.get(name)) for name, (kind, _) in known.items()}
+        names |= known.keys()
     else:
         names = [name for name, value in namespace.items() if not name.startswith("_")]
     values = {
@@ -82,12 +89,12 @@ def from_namespace(namespace):
         for name in names
         if name in namespace and not isinstance(namespace[name], ModuleType) and not callable(namespace[name])
     }
-    check(values, types)
+    check(values, known, stage)
     return values
 
 
 def _set_by(cells):
-    """The names that the parameters cell sets, the last one that ran, and papermill's cells behind it."""
+    """The names that the parameters cell sets, the last one that ran, and papermill's cells behind it; its defaults."""
     names = set()
     for source in reversed(cells):
         lines = _lines(source)
@@ -96,8 +103,9 @@ def _set_by(cells):
             targets = (getattr(line, "targets", [getattr(line, "target", None)]) for line in lines)
             names |= {target.id for of_line in targets for target in of_line if isinstance(target, ast.Name)}
         if declares:
-            break
-    return names
+            lines = [line for line in lines if isinstance(line, ast.AnnAssign) and isinstance(line.value, ast.Constant)]
+            return names, {line.target.id: line.value.value for line in lines}
+    return names, {}
 
 
 def _lines(source):
