@@ -5,6 +5,8 @@ import html
 import json
 import re
 import shlex
+import subprocess
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -83,14 +85,28 @@ def test_a_design_says_its_milliseconds_and_the_commands_that_show_and_train_it(
         assert found.milliseconds(counted, precision) == pytest.approx(measured, rel=0.1)
         assert f"Predicted latency, {precision}" in shown.numbers.value
     assert f"predicted from the operations, for one thread of {found.machine}" in shown.numbers.value
-    made = {}
-    exec(html.unescape(re.findall("<code>(.*?)</code>", shown.code_line.value)[0]), made)
-    assert repr(made["explore"].design(m=448, f=64, d=64, classes=11, input_size=(360, 480))) == shown.code
     for design, name in ((shown.design, "mnmh448-mosaic-f64-d64"), (Design(m=456, f=20), None)):
         words = shlex.split(design.training())
         model = words[words.index("model") + 1]
         assert words[:2] == ["papermill", "notebooks/20_train.ipynb"] and model == (name or model)
         assert replace(catalogue.get(model), name=design.name) == design.spec, "the notebook trains this very network"
+
+
+def test_the_line_below_a_panel_runs_as_it_stands_in_a_fresh_python(runs_of_mine):
+    """As somebody would paste it, of the live panel and of the one in a report."""
+    small = Design(m=32, bins=(2, 4), kernels=(3,), skips="", classes=3, input_size=(64, 64))
+    panels = [
+        explorer.design(pinned=small, **SMALL),
+        explorer.segment("rocket", weights="untrained"),
+        explorer.compare("quick", run="evaluate/minicity", other="evaluate/other"),
+        explorer.measure(small),
+    ]
+    lines = [html.unescape(re.findall("<code>(.*?)</code>", one.code_line.value)[0]) for one in panels]
+    for one, line in zip(panels, lines, strict=True):
+        assert line in html.unescape(one._repr_mimebundle_()["text/html"])
+    typed = "".join(f"{line}\n" for line in lines)
+    fresh = subprocess.run([sys.executable, "-i", "-q"], input=typed, capture_output=True, text=True, check=True)
+    assert fresh.stdout.splitlines() == [one.code for one in panels], fresh.stderr
 
 
 def test_an_impossible_design_says_why_at_its_knob_and_keeps_the_last_one():

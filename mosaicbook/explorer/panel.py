@@ -39,11 +39,16 @@ class Panel(widgets.VBox):
         """{title: command line} that stand below the code."""
         return {}
 
+    @property
+    def line(self) -> str:
+        """The same as a line that a fresh Python runs as it stands."""
+        return f"from mosaicbook import explorer as explore; {self.code}"
+
     def show_code(self):
         """Writes the code below the panel; a click selects it whole."""
-        lines = {self.code_title: f"from mosaicbook import explorer as explore; {self.code}"} | self.commands
+        lines = {self.code_title: self.line} | self.commands
         self.code_line.value = "".join(
-            f'<p><span class="mosaic-caption">{title}</span> <code>{escape(line)}</code></p>'
+            f'<p><span class="mosaic-caption">{escape(title)}</span> <code>{escape(line)}</code></p>'
             for title, line in lines.items()
         )
 
@@ -51,7 +56,7 @@ class Panel(widgets.VBox):
         return self.code
 
     def _repr_mimebundle_(self, **kwargs):
-        code = f'<p class="mosaic-caption"><code>{escape(self.code)}</code></p>'
+        code = f'<p class="mosaic-caption">{escape(self.code_title)} <code>{escape(self.line)}</code></p>'
         bundle = {"text/plain": self.code, "text/html": f"{self.static()}{code}"}
         return super()._repr_mimebundle_(**kwargs) | bundle if live() else bundle
 
