@@ -5,6 +5,7 @@ from itertools import combinations
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from mosaicbook.paper import trade_offs
 from mosaicbook.show import latency_plots, plots
@@ -157,8 +158,13 @@ def test_many_networks_lose_names_before_names_lie_on_each_other():
     written = {text.get_text() for text in figure.axes[0].texts}
     assert "far" in written and 8 <= len(written) < 40 and not _pairs_of_overlapping_texts(figure)
     plt.close(figure)
-    figure = latency_plots.madds_against_ms(points[:5])
-    assert len(figure.axes[0].texts) == 5
+    few = [{"network": f"network-of-length-{n}", "madds_b": c, "ms": ms}
+           for n, (c, ms) in enumerate([(0.33, 11.5), (1.16, 35.0), (2.71, 56.7), (5.31, 116.6)])]  # fmt: skip
+    figure = latency_plots.madds_against_ms(few)
+    axes = figure.axes[0]
+    line = axes.transData.transform(axes.lines[-1].get_path().interpolated(500).vertices)
+    boxes = [Text.get_window_extent(text) for text in axes.texts]  # without the lines to the points
+    assert len(boxes) == 4 and not any(box.contains(*place) for box in boxes for place in line)
     plt.close(figure)
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from mosaicbook import runs
@@ -165,18 +164,8 @@ def _total(counts):
 
 def row(one) -> dict:
     """One evaluation as a line of a table."""
-    recipe = one["training"]["recipe"]
+    training = one["training"]
     lower, upper = (f"{100 * end:.1f}" for end in one["miou_interval"])
-    return {"network": one["model"], "seed": str(one["training"]["seed"]), "rate": f"{recipe['learning_rate']:g}",
-            "mIoU": f"{100 * one['miou']:.1f} [{lower}, {upper}]", "last loss": one["loss"][-1]}  # fmt: skip
-
-
-def curves(found):
-    """The training loss of every training by epoch."""
-    figure, axes = plt.subplots()
-    for one in found:
-        label = f"seed {one['training']['seed']}, rate {one['training']['recipe']['learning_rate']:g}"
-        axes.plot(range(1, len(one["loss"]) + 1), one["loss"], marker="o", markersize=4, label=label)
-    axes.set(xlabel="epoch", ylabel="cross-entropy, nats", ylim=(0, None))
-    axes.legend()
-    return figure
+    return {"network": one["model"], "seed": str(training["seed"]),
+            "learning rate": f"{training['recipe']['learning_rate']:g}",
+            "mIoU": f"{100 * one['miou']:.1f} [{lower}, {upper}]", "final loss": one["loss"][-1]}  # fmt: skip

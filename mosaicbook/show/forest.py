@@ -42,7 +42,7 @@ def plot(findings, title):
     lines = rows(findings)
     if not lines:
         return None
-    places = list(dict.fromkeys(pair["place"] for line in lines for pair in line["ours"]))
+    places = sorted({pair["place"] for line in lines for pair in line["ours"]})  # in the same colours in every plot
     figure, axes = plt.subplots(figsize=(7.6, 1.1 + 0.34 * len(lines) + 0.12 * len(findings)))
     position, ticks, names, last = 0.0, [], [], None
     for line in lines:

@@ -1,5 +1,6 @@
 """The plots of the latency notebook, as matplotlib figures drawn from plain numbers."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -56,7 +57,7 @@ def boxes(lines):
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
         axes.xaxis.set_minor_formatter("{x:g}" if times["ms"].max() < 300 * times["ms"].min() else "")
-        axes.tick_params(axis="x", which="minor", labelsize=9)
+        axes.tick_params(axis="x", which="both", labelsize=10)
     panels[-1, 0].set_xlabel("one inference, ms (logarithmic)")
     marks = [Patch(color=colours[verdict], label=verdict) for verdict in colours if verdict in set(times["delegate"])]
     figure.legend(handles=marks, loc="outside upper right", ncol=5, title="what a delegate took")
@@ -110,14 +111,17 @@ def madds_against_ms(points):
     names = [(point["madds_b"], point["ms"], point["network"], False) for point in points]
     names.sort(key=lambda name: -abs(np.log(name[0] / name[1] / speed)))
     many = len(names) > MANY
-    point_labels.write(axes, names, fontsize=9 if many else 11, sparing=many)
+    steps = np.geomspace(*ends, 80)
+    pieces = list(pairwise(zip(steps, steps / speed, strict=True)))
+    point_labels.write(axes, names, fontsize=9 if many else 11, sparing=many, bars=pieces)
     return figure
 
 
 def _way(line):
     if line["kernels"] == "gpu":
         return f"{line['runtime']}, {'a GPU in software' if line.get('software') else 'gpu'}"
-    return f"{line['runtime']}, {line['kernels']}, {line['threads']}\N{NARROW NO-BREAK SPACE}thr."
+    threads = f"{line['threads']} thread{'s'[: line['threads'] != 1]}"
+    return f"{line['runtime']}, {line['kernels']}, {threads}"
 
 
 def _short(name, longest=40):

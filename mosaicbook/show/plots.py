@@ -10,6 +10,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from mosaicbook.show import figures, point_labels
 
 figures.style()
+DASHES = ("-", "--", ":", "-.")
 WHITE_TO_BLUE = LinearSegmentedColormap.from_list("white to blue", ("#ffffff", "#56b4e9", "#003f6b"))
 
 
@@ -29,6 +30,27 @@ def learning_curve(history):
     for axes in panels[:, 0]:
         axes.grid(axis="x", visible=False)
         whole_epochs(axes)
+    return figure
+
+
+def training_losses(evaluations):
+    """The loss of several trainings by epoch, a line each, in a colour per learning rate and dashes per seed.
+
+    evaluations: those of a run of notebook 25, each with its `loss` and `training`.
+    """
+    figure, axes = plt.subplots(figsize=(6.4, 3.6))
+    rates, seeds = [], []
+    for one in evaluations:
+        rate, seed = one["training"]["recipe"]["learning_rate"], one["training"]["seed"]
+        rates += [rate][: rate not in rates]
+        seeds += [seed][: seed not in seeds]
+        colour, dashes = figures.PALETTE[rates.index(rate) % len(figures.PALETTE)], DASHES[seeds.index(seed) % 4]
+        axes.plot(range(1, len(one["loss"]) + 1), one["loss"], color=colour, linestyle=dashes, marker="o", markersize=4,
+                  label=f"learning rate {rate:g}, seed {seed}")  # fmt: skip
+    axes.set(xlabel="epoch", ylabel="cross-entropy, nats", ylim=(0, None))
+    axes.grid(axis="x", visible=False)
+    axes.legend(loc="lower left")
+    whole_epochs(axes)
     return figure
 
 
