@@ -195,6 +195,5 @@ def test_notebooks_are_kept_clean(path):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             assert not cell.outputs and cell.execution_count is None
-            # One line a parameter, however many there are.
-            assert len(cell.source.splitlines()) <= 25 or "parameters" in cell.metadata.get("tags", [])
+            assert len(cell.source.splitlines()) <= 25
             assert not any(line.startswith(("def ", "class ")) for line in cell.source.splitlines())
