@@ -200,7 +200,9 @@ def test_tables_and_plots_have_numbers_addresses_and_files(tmp_path, monkeypatch
     monkeypatch.setattr(figures, "current", lambda: SimpleNamespace(folder=folder))
     drawn, axes = plt.subplots()
     axes.plot([1, 2], [-1, 1])
-    outputs = [shown(paper_table(**result, caption="c")), shown(figures.figure(drawn, "a line", "A plot"))]
+    differences = tables.table([{"one": "a", "difference": "+1.5 [\u22120.2, +3.1]"}], "d", {"difference": "points"})
+    outputs = [shown(paper_table(**result, caption="c")), shown(figures.figure(drawn, "a line", "A plot")),
+               shown(differences)]  # fmt: skip
     nbformat.write(notebook(*outputs), folder / "notebook.ipynb")
     published = tmp_path / "published"
     site.build_site(tmp_path, "t", plan("tables/table_3"), publish=published)
@@ -212,6 +214,19 @@ def test_tables_and_plots_have_numbers_addresses_and_files(tmp_path, monkeypatch
     lines = list(csv.reader((published / "csv/tables-table_3-1.csv").open(encoding="utf-8")))
     assert lines == [["f", "mIoU (%) paper", "mIoU (%) ours", "mIoU (%) ours lower", "mIoU (%) ours upper"],
                      ["0", "75.67", "51.9", "50.0", "53.7"], ["1", "72.5", "", "", ""]]  # fmt: skip
+    signed = (published / "csv/tables-table_3-2.csv").read_text(encoding="utf-8").splitlines()
+    assert signed == ["one,difference (points),difference (points) lower,difference (points) upper", "a,1.5,-0.2,3.1"]
+
+
+def test_the_index_of_a_report_without_claims_says_what_its_own_runs_found(tmp_path):
+    write_run(tmp_path, "search/verdict", result={"sentence": f"No design is better. {EVIL}"})
+    write_run(tmp_path, "search/a", result={"sentences": {"not": "a list"}, "sentence": 5})
+    site.build_site(tmp_path, "t", plan("search/verdict", "search/a"))
+    index, numbers = ((tmp_path / f"{name}.html").read_text(encoding="utf-8") for name in ("index", "numbers"))
+    assert f"<p>No design is better. {escape(EVIL, quote=False)} <a" in index
+    assert 'href="search-verdict.html">Where this is shown' in index and index.count("Where this is shown") == 1
+    for page in (index, numbers):
+        assert 'class="gap"' not in page and "paper's claims hold" not in page, "this report was not to judge claims"
 
 
 def test_code_is_folded_into_one_line_and_a_page_without_content_is_left_out(tmp_path):

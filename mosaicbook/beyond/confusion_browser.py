@@ -102,11 +102,11 @@ def _card(i, row, classes, colour, name):
         for label, key in (("IoU", "iou"), ("recall", "recall"), ("precision", "precision"), ("of all pixels", "share"))
     )
     return (
-        f'<section class="card" id="{name}-class-{i}" aria-labelledby="{name}-title-{i}"><h3 id="{name}-title-{i}">'
+        f'<div class="card" id="{name}-class-{i}"><h3>'
         f'<span class="swatch" style="background:{colour}"></span>{escape(row["class"])}</h3><dl>{numbers}</dl>'
-        f"{_bars('Its pixels were also found as', row['found_as'], classes, name)}"
-        f"{_bars('Found as it, but really', row['mistaken'], classes, name)}"
-        f'<p><a href="#{name}-matrix">Back to the matrix</a></p></section>'
+        f"{_bars('Missed pixels, by predicted class', row['found_as'], classes, name)}"
+        f"{_bars('False positives, by true class', row['mistaken'], classes, name)}"
+        f'<p><a href="#{name}-matrix">Back to the matrix</a></p></div>'
     )
 
 

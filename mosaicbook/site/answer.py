@@ -64,6 +64,17 @@ def _machine(known):
     return f"{cpu}, {cores} cores" if cpu and cores else ""
 
 
+def found(runs) -> list[tuple]:
+    """[(run, its sentences)] of the runs whose result says in sentences what they found."""
+    told = []
+    for run in runs:
+        said = run.raw.get("sentences") or [run.raw.get("sentence")] if run.done and run.raw else []
+        sentences = [text for text in said if isinstance(text, str) and text] if isinstance(said, list) else []
+        if sentences:
+            told.append((run, sentences))
+    return told
+
+
 def best(runs) -> list[dict]:
     """The best mIoU of each kind: {"value", "about", "run", "synthetic"}; whole networks, then frozen studies."""
     found = []

@@ -22,6 +22,8 @@ def pages(runs, content, title, description, ways, attached) -> dict[str, str]:
     for run in runs:
         stages.setdefault(run.stage, []).append(run)
     lead, rest = answer.lead(description)
+    beyond = [run for run in runs if run.stage in ("beyond", "search", "labels") and run.done]
+    beyond = [run for run in beyond if run.page not in content["empty"]]
     shared = {
         "title": title,
         "lead": lead,
@@ -33,7 +35,12 @@ def pages(runs, content, title, description, ways, attached) -> dict[str, str]:
         "undone": len(holes),
         "total": sum(run.planned for run in runs),
         "by_id": by_id,
-        "beyond": [run for run in runs if run.stage == "beyond" and run.done and run.page not in content["empty"]],
+        "beyond": beyond,
+        "ways_on": [
+            ("The paper's tables, ours beside them", [run for _, run in content["tables"] if run.done]),
+            ("The paper's figures", [run for _, run in content["figures"] if run.done]),
+            ("Beyond the paper", beyond),
+        ],
         "claims_page": by_id.get("claims/claims"),
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         **content,
@@ -42,6 +49,7 @@ def pages(runs, content, title, description, ways, attached) -> dict[str, str]:
         "index.html": {
             "done": answer.done(runs),
             "tried": answer.tried(content["claims"]),
+            "found": answer.found(runs),
             "best": answer.best(runs),
             "yardsticks": answer.yardsticks(runs),
             "contradictions": answer.contradictions(content["claims"], content["disagreements"], runs),
@@ -72,14 +80,21 @@ def pages(runs, content, title, description, ways, attached) -> dict[str, str]:
 
 
 def _images(runs, content):
-    """Three images worth looking at: what the network sees, accuracy against cost, and Figure 1."""
+    """Three images worth looking at: what the network sees, then plots of what was found."""
     found = [shown["rows"][0] for _, shown in content["pictures"][:1] if "rows" in shown]
-    for stage_row, name in (("claims/claims", "plot_1"), ("beyond/heads_compared", "plot_1"),
-                            ("figures/figure_1", "figure_1_ade20k_top31"), ("beyond/int8", "plot_1"),
-                            ("figures/figure_3", "figure_3")):  # fmt: skip
-        for run in runs:
-            if run.run_id == stage_row:
-                found.append(story.drawing(run, name, f"{run.description}. Its page tells what it shows."))
+    plots = [
+        ("claims/claims", "plot_1"),
+        ("beyond/heads_compared", "plot_1"),
+        ("figures/figure_1", "figure_1_ade20k_top31"),
+        ("beyond/int8", "plot_1"),
+        ("figures/figure_3", "figure_3"),
+    ]
+    plots += [(run.run_id, "plot_1") for run in runs if run.stage in ("labels", "search")]  # fmt: skip
+    by_id = {run.run_id: run for run in runs}
+    for run_id, name in plots:
+        if run_id in by_id:
+            alt = f"{by_id[run_id].description}. Its page tells what it shows."
+            found.append(story.drawing(by_id[run_id], name, alt))
     return [image for image in found if image][:3]
 
 

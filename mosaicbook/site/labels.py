@@ -8,7 +8,7 @@ from mosaicbook.show.tables import MINUS
 
 _THIN = "\N{NARROW NO-BREAK SPACE}"
 _DASHES = {"\N{EN DASH}", MINUS, ""}
-_INTERVAL = re.compile(r"(.*\S) \[(-?[\d.]+), (-?[\d.]+)\]")
+_INTERVAL = re.compile(r"\+?(.*\S) \[\+?(-?[\d.]+), \+?(-?[\d.]+)\]")
 ENDINGS = ("svg", "pdf")
 
 
