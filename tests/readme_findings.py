@@ -73,8 +73,9 @@ def few_labels() -> str:
     """The table and sentences of docs/few-labels.md, from the published run of notebook 65."""
     result = _result(ROOT / "reports/published/few-labels", "labels/curve")
     images = result["images"] + result["unlabelled_images"]
-    told = [f"CamVid, test split, {images} images to train on, intervals of 95 % over seeds and blocks of images:", "",
-            "| labelled images | the others | seeds | mIoU, % |", "|---|---|---|---|"]  # fmt: skip
+    told = [f"CamVid, test split, {images} images to train on, 95 % intervals over seeds and blocks of images:", "",
+            "| labelled images | unlabelled images | seeds | mIoU, % [95 % interval] |",
+            "|---|---|---|---|"]  # fmt: skip
     for arm in result["arms"]:
         others = f"by {arm['taught']} targets of a teacher" if arm["taught"] else "not used"
         miou = _interval(arm["miou"], *arm["miou_interval"])

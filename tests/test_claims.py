@@ -165,7 +165,7 @@ def test_networks_trained_alike_stand_side_by_side_with_intervals(profile):
     assert [n.spec.name for n in (best, one, last)] == [f"mnmh448-mosaic{end}" for end in ("", "-skip4s", "-noskip")]
     assert best.miou == pytest.approx(np.mean(best.mious)) and best.interval.lower < best.miou < best.interval.upper
     assert "more than chance" in heads_compared.against(best, last) and "1 seed," in heads_compared.against(best, one)
-    assert best.row()["mIoU"].count("[") == 1 and one.row()["seeds differ"] is None
+    assert best.row()["mIoU"].count("[") == 1 and one.row()["SD over seeds"] is None
 
 
 def test_a_script_that_imports_nothing_of_ours_gets_the_same_verdicts(profile, tmp_path):

@@ -75,42 +75,44 @@ def _law(groups):
 def curve_plot(found):
     """mIoU by the number of labelled images with intervals, the law through it, and the taught arm beside it."""
     figure, axes = plt.subplots(figsize=(6.8, 4.2))
+    counts = [row["labelled_images"] for row in found["arms"]]
+    apart = (max(counts) / min(counts)) ** 0.02  # of two arms with as many labels, so that both intervals are seen
 
-    def marks(rows, marker, colour, label):
+    def marks(rows, marker, colour, label, aside=0):
         middle = np.array([100 * row["miou"] for row in rows])
         ends = np.array([[100 * end for end in row["miou_interval"]] for row in rows]).T
-        axes.errorbar([row["labelled_images"] for row in rows], middle, abs(ends - middle), fmt=marker, color=colour,
-                      capsize=3, label=label)  # fmt: skip
+        places = [row["labelled_images"] * apart**aside for row in rows]
+        axes.errorbar(places, middle, abs(ends - middle), fmt=marker, color=colour, capsize=3, label=label)
 
     curve = [row for row in found["arms"] if not row["taught"]]
     marks(curve, "o", plots.PLAIN, "labelled images alone")
     if taught := [row for row in found["arms"] if row["taught"]]:
-        marks(taught, "D", plots.MOSAIC, f"and the others by {taught[0]['taught']} targets")
+        marks(taught, "D", plots.MOSAIC, f"and unlabelled ones by {taught[0]['taught']} targets", aside=1)
     if law := found["law"]:
         line = np.geomspace(min(row["labelled_images"] for row in curve), 2 * law["images"])
         fitted = learning_curve.PowerLaw(law["limit"], law["drop"], law["power"])
         axes.plot(line, 100 * fitted(line), color=plots.PLAIN, linewidth=1, label="fitted law")
-    axes.set(xscale="log", xlabel="labelled images (logarithmic)", ylabel="mIoU, %, with 95 % intervals")
+    axes.set(xscale="log", xlabel="labelled images (logarithmic)", ylabel="mIoU, % [95 % interval]")
     axes.set_xticks(ticks := sorted({row["labelled_images"] for row in curve}), [str(tick) for tick in ticks])
     axes.minorticks_off()
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside upper center", ncol=3)
     return figure
 
 
 def rows(found) -> list[dict]:
     """The arms as lines of a table."""
     return [{"labelled images": row["labelled_images"],
-             "the others": f"{row['taught']} targets of a teacher" if row["taught"] else "not used",
+             "unlabelled images": f"{row['taught']} targets of a teacher" if row["taught"] else "not used",
              "seeds": str(row["seeds"]), "mIoU": _text(row["miou"], row["miou_interval"])}
             for row in found["arms"]]  # fmt: skip
 
 
 def difference_rows(found) -> list[dict]:
     """The differences as lines of a table."""
-    names = {row["arm"]: f"{row['labelled_images']} labelled" + (", the others taught" if row["taught"] else "")
+    names = {row["arm"]: f"{row['labelled_images']} labelled" + (" and the unlabelled" if row["taught"] else "")
              for row in found["arms"]}  # fmt: skip
-    return [{"one": names[d["one"]], "less the other": names[d["other"]],
-             "difference": _text(d["difference"], d["interval"], "+"), "is it more?": d["more"]}
+    return [{"training": names[d["one"]], "compared with": names[d["other"]],
+             "difference": _text(d["difference"], d["interval"], "+"), "more accurate": d["more"]}
             for d in found["differences"]]  # fmt: skip
 
 
@@ -121,11 +123,11 @@ def sentences(found) -> list[str]:
         first, *others = found["differences"]
         points = _text(first["difference"], first["interval"], "+")
         how = {verdict.YES: "is more accurate", verdict.NO: "is not more accurate",
-               verdict.UNDECIDED: "may or may not be more accurate"}  # fmt: skip
-        told.append(f"Training on the unlabelled images, too, {how[first['more']]}: {points} points.")
+               verdict.UNDECIDED: "is not shown to be more accurate"}  # fmt: skip
+        told.append(f"Training on the unlabelled images as well {how[first['more']]}: {points} points.")
         if others:
-            told.append(f"All labels give {_text(others[0]['difference'], others[0]['interval'], '+')} points over the "
-                        f"same few alone.")  # fmt: skip
+            gain = _text(others[0]["difference"], others[0]["interval"], "+")
+            told.append(f"All labels give {gain} points more than the few alone.")
     if law := found["law"]:
         told.append(f"By the fitted law, twice as many labels as {law['images']} would give "
                     f"{_text(law['gain_of_twice'], law['gain_interval'], '+')} points, if the law holds.")  # fmt: skip

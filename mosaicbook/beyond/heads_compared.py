@@ -12,8 +12,8 @@ from mosaiclib.evaluation import intervals
 from mosaiclib.evaluation.verdict import FEWEST_SEEDS
 
 figures.style()
-UNITS = {"mIoU": "%, 95 %", "seeds differ": "points", "MAdds": "billions"}
-FORMATS = {"seeds differ": ".2f", "MAdds": ".3f"}
+UNITS = {"mIoU": "% [95 % interval]", "SD over seeds": "points", "MAdds": "billions"}
+FORMATS = {"SD over seeds": ".2f", "MAdds": ".3f"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Network:
             "network": self.spec.name,
             "seeds": len(self.mious),
             "mIoU": intervals.text(self.miou, self.interval),
-            "seeds differ": 100 * float(np.std(self.mious, ddof=1)) if several else None,
+            "SD over seeds": 100 * float(np.std(self.mious, ddof=1)) if several else None,
             "MAdds": self.madds_b,
         }
 

@@ -41,7 +41,7 @@ def looked_at(weights, paths) -> list[tuple[float, np.ndarray]]:
 def rows(paths, entropies, chosen) -> list[dict]:
     """The chosen images as lines of a table, and how their uncertainty ranks among all."""
     rank = {int(index): place for place, index in enumerate(np.argsort(-np.asarray(entropies), kind="stable"), start=1)}
-    return [{"image": paths[i].name, "mean entropy": entropies[i], "uncertain as no.": rank[i]} for i in chosen]
+    return [{"image": paths[i].name, "mean entropy": entropies[i], "rank": rank[i]} for i in chosen]
 
 
 def shown(paths, entropies, chosen, shareable):

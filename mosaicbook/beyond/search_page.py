@@ -13,6 +13,8 @@ figures.style()
 ROLES = {"default": "the paper's default", "accurate": "most accurate of the front",
          "same-cost": "most accurate at no more MAdds than the default",
          "cheap": "fewest MAdds, no less accurate in the search; or the next of the front"}  # fmt: skip
+UNITS = {"MAdds": "billions", "mIoU": "% [95 % interval]",
+         "difference from the default": "points [95 % interval, simultaneous]"}  # fmt: skip
 
 
 def front_plot(rows, front, known):
@@ -109,7 +111,7 @@ def shown(rows) -> list[dict]:
             "MAdds": row["madds_b"],
             "seeds": row["seeds"],
             "mIoU": intervals.text(row["miou"], intervals.Interval(row["miou"], *row["miou_interval"])),
-            "minus the default": _points(row) if "difference" in row else None,
+            "difference from the default": _difference(row, sign="+") if "difference" in row else None,
             "more accurate": row.get("more_accurate"),
         }
         for row in rows
@@ -117,8 +119,12 @@ def shown(rows) -> list[dict]:
 
 
 def _points(row):
+    return f"{_difference(row)} points"
+
+
+def _difference(row, sign=""):
     interval = intervals.Interval(row["difference"], *row["difference_interval"])
-    return f"{intervals.text(row['difference'], interval)} points"
+    return intervals.text(row["difference"], interval, sign=sign)
 
 
 def _share(row, default):

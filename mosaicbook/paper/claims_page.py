@@ -24,7 +24,7 @@ def of_other_pages(profile_name) -> list[Finding]:
 
 
 def about(studies) -> list[str]:
-    """A sentence a study: what was trained alike, how far seeds fall apart, and what that can tell."""
+    """A sentence a study: what was trained alike, how far seeds differ, and what that can tell."""
     sentences = []
     for study in studies:
         first = study.first
@@ -32,15 +32,17 @@ def about(studies) -> list[str]:
         setting = "{dataset}, {split} split, {n_images} images".format(**first.result)
         text = f"{setting}: {len(seeds)} networks, {sum(seeds)} trainings of {first.result['training']['steps']} steps"
         if study.spread is None:
-            sentences.append(f"{text}, one seed each: how far seeds fall apart is not known.")
+            sentences.append(f"{text}, one seed each: the spread over seeds is not known.")
             continue
         sd = 100 * study.spread.sd
         needed = [(points, intervals.seeds_needed(points, sd)) for points in (2, 1, 0.5)]
-        enough = "; ".join(f"{points:g} points {seeds or 'none'}" for points, seeds in needed)
+        enough = ", ".join(
+            f"{seeds or 'no number'} for {points:g} point{'s'[: points != 1]}" for points, seeds in needed
+        )
         few = sum(count < FEWEST_SEEDS for count in seeds)
         sentences.append(
-            f"{text}; seeds differ by {sd:.2f} points (standard deviation, {study.spread.df} degrees of freedom). "
-            f"Seeds a network that see a difference in four of five studies: {enough}."
+            f"{text}; standard deviation over seeds {sd:.2f} points ({study.spread.df} degrees of freedom). "
+            f"Seeds per network that detect a difference in four of five studies: {enough}."
             + (f" {few} networks have fewer than {FEWEST_SEEDS} seeds and get no verdict." if few else "")
         )
     return sentences or ["Nothing was trained and evaluated in this profile that could be compared."]

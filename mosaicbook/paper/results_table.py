@@ -80,7 +80,7 @@ def cost_table(costs):
             "paper": row["paper_madds_text"],
             "counted": row["tflite_madds_b"],
             "closest count": row["reading_madds_b"],
-            "its difference": row["difference_percent"],
+            "difference": row["difference_percent"],
             "conv MACs": row["conv_macs_b"],
             "parameters": row["params"],
             "explained by": explained_by(row),
@@ -90,8 +90,8 @@ def cost_table(costs):
     return tables.table(
         rows,
         caption=f"MAdds of Table {costs[0]['table']}, and parameters",
-        units=dict.fromkeys(("paper", *billions), "billions") | {"its difference": "%"},
-        formats=dict.fromkeys(billions, ".3f") | {"its difference": "+.3f"},
+        units=dict.fromkeys(("paper", *billions), "billions") | {"difference": "%"},
+        formats=dict.fromkeys(billions, ".3f") | {"difference": "+.3f"},
     )
 
 
