@@ -14,7 +14,7 @@ FORMS = (
     r"\b(a|A|an|the|The|each|all|of|no|one|your|own|whole|these|those|many|some|every) [Pp]ictures?\b(?![/_\]=)-])",
     r"\b[Pp]ictures? (is|are|of|which|may|to)\b", r"\bone a (seed|class|row)\b", r"seeds? a (network|setting)",
     r"(?<!here )\bis no (number|size|run|row|list|mask|folder|class of)\b", r"\ba line a (row|network)\b",
-    r"\bless the default\b",
+    r"\bless the (default|other)\b", r"is it more\?", "uncertain as no",
 )  # fmt: skip
 READ = (".py", ".ipynb", ".md", ".j2", ".js", ".yaml")
 
