@@ -94,7 +94,7 @@ def test_a_quantised_input_is_given_the_range_that_its_scale_says(low, high, kin
         (two, (1, None, None, 3), r"\[1, -1, -1, 3\] float32, an image of any size"),
         (lambda x: tf.cast(1000 * x[..., 0], tf.int32), (1, H, W, 3), "gives classes from .* of 255"),
         (lambda x: tf.math.erf(tf.linalg.inv(tf.eye(3)[None, None]) @ x[..., None])[..., 0], (1, H, W, 3),
-         "cannot run here: Select TensorFlow"),
+         "cannot run here: it needs Flex[^:]*: convert the model again with TFLite's built-in operations alone.$"),
     ],
 )  # fmt: skip
 def test_what_is_no_map_of_an_image_is_refused_by_its_shape(function, shape, sentence, tmp_path):

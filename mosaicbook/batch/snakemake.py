@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mosaicbook import runs
 from mosaicbook.runs.provenance import ROOT
+from mosaiclib.wording import shortened
 
 PLUGIN = Path(__file__).with_name("plugin")
 
@@ -99,5 +100,4 @@ def _environment():
 
 def _words(events, printed):
     lines = [line for line in printed.splitlines() if line.strip()]
-    text = " ".join(events.errors) or " ".join(lines[-4:])
-    return " ".join(text.split())[:600]
+    return shortened(" ".join(events.errors) or " ".join(lines[-4:]), 600)

@@ -57,5 +57,4 @@ def diff(a: Annotated[str, typer.Argument(help="profile/stage/row, or a run's fo
 
 
 def _shown(value):
-    text = "nothing" if value is None else str(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"
+    return "nothing" if value is None else str(value)

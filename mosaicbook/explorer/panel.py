@@ -7,6 +7,8 @@ from importlib import resources
 
 import ipywidgets as widgets
 
+from mosaiclib.wording import shortened
+
 PATIENCE_S = 0.05  # less than a tenth of a second: a slider that is dragged sends about ten values in one
 
 
@@ -106,7 +108,7 @@ def asset(name) -> str:
 
 def problem(error) -> str:
     """What is wrong, as HTML for beside a knob: a sentence or an error, whose kind is told if it is none of ours."""
-    text = " ".join(str(error).split())[:600]
+    text = shortened(error, 600)
     if not isinstance(error, (str, ValueError, OSError)):
         text = f"This could not be done ({type(error).__name__}: {text})."
     return f'<span class="mosaic-problem" role="alert">{escape(text)}</span>'

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from mosaicbook.runs.run import read_json
 from mosaiclib.files import sha256
+from mosaiclib.wording import shortened
 
 _SHOWN = ("notebook.ipynb", "kernel.log", "run.json")
 
@@ -36,7 +37,7 @@ def fault(folder, record=None) -> str:
 
 def _fault(folder, name, entry):
     if not isinstance(entry, dict) or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-        return f"run.json lists the file {name[:80]!r}, which is none of a run."
+        return f"run.json lists the file {shortened(name, 200)!r}, which is none of a run."
     path = folder / name
     if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
         return f"{name} is missing."

@@ -12,6 +12,7 @@ from mosaicbook.runs import inventory
 from mosaicbook.runs.results import FORMS
 from mosaicbook.runs.run import read_json
 from mosaiclib.files import first_fault
+from mosaiclib.wording import shortened
 
 _TAKEN = ("index", "numbers", "runs", "about")  # pages of a report that are of no run
 
@@ -95,7 +96,7 @@ def read_run(folder, run_id=None, description="", command="", planned=True, why_
         record = read_json(folder / "run.json")
         status = record.get("status")
         if status not in ("done", "failed"):
-            raise ValueError(f"run.json gives the status {str(status)[:40]!r}: neither done nor failed.")
+            raise ValueError(f"run.json gives the status {shortened(status, 40)!r}: neither done nor failed.")
         reason = "" if status == "done" else str(record.get("reason") or "It gives no reason.")
         if status == "done":
             raw = read_json(folder / "result.json")

@@ -14,9 +14,10 @@ from mosaicbook.native_messages import CHATTER
 from mosaicbook.runs.masking import without_secrets
 from mosaicbook.site import labels, redact
 from mosaicbook.site.allow_list import clean, parse
+from mosaiclib.wording import MARK
 
 TEMPLATES = Path(__file__).with_name("template")
-FIRST_LINES, LAST_LINES = 20, 20
+FIRST_LINES, LAST_LINES, LINE_LENGTH = 20, 20, 2000
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
@@ -203,12 +204,16 @@ def _tidy(output, secrets):
 
 def clip(text) -> str:
     """Printed text as a terminal leaves it: no colours, the last state of a progress bar, not too many lines."""
-    lines = [line.rstrip("\r").rpartition("\r")[2][:2000] for line in _ANSI.sub("", text).rstrip("\n").split("\n")]
+    lines = [_clipped(line.rstrip("\r").rpartition("\r")[2]) for line in _ANSI.sub("", text).rstrip("\n").split("\n")]
     left_out = len(lines) - FIRST_LINES - LAST_LINES
     if left_out > 5:
         note = f"… {left_out} lines left out here; the notebook in this run's folder has them …"
         lines = [*lines[:FIRST_LINES], note, *lines[-LAST_LINES:]]
     return "\n".join(lines)
+
+
+def _clipped(line):
+    return line if len(line) <= LINE_LENGTH else f"{line[:LINE_LENGTH]} {MARK}"
 
 
 def _one_title(body):

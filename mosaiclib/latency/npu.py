@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mosaiclib.tflite.graph import TFLiteGraph
+from mosaiclib.wording import shortened
 
 FULL, PARTIAL, NONE, FAILED, NOT_ASKED = "full", "partial", "none", "failed", "not asked"
 TIMEOUT_S = 120
@@ -94,9 +95,8 @@ def _judged(about, vendor, status, printed) -> Verdict:
         missing = f" ({library[1] or library[2]} is missing)" if library else ""
         return Verdict(*about, NOT_ASKED, note=f"its compiler did not load{missing}: it needs {vendor.needs}.")
     errors = re.findall(r"ERROR: (?:\[[^\]]*\] *)?(.+)", printed)
-    return Verdict(*about, FAILED, note=f"its compiler ended with status {status}"
-                   + (f": {errors[-1].strip()[:160]}" if errors else f"; it needs {vendor.needs}, which may be missing")
-                   + ".")  # fmt: skip
+    why = f": {shortened(errors[-1], 400)}" if errors else f"; it needs {vendor.needs}, which may be missing"
+    return Verdict(*about, FAILED, note=f"its compiler ended with status {status}{why}.")
 
 
 def _environment():

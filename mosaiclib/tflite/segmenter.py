@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mosaiclib.tflite import signature, standard_metadata
+from mosaiclib.tflite import refusals, signature, standard_metadata
 from mosaiclib.tflite.graph import TFLiteGraph
 from mosaiclib.tflite.metadata import metadata_of
 
@@ -106,8 +106,8 @@ class TFLiteSegmenter:
         except Exception as error:
             if isinstance(error, (ValueError, OSError)) and str(self.path) in str(error):
                 raise
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise ValueError(f"{self.path} cannot run here: {reason[:200].rstrip('.')}.") from None
+            why = refusals.reason(error) or type(error).__name__
+            raise ValueError(f"{self.path} cannot run here: {why}.") from None
 
 
 def as_input(image, tensor, described=None):

@@ -8,6 +8,7 @@ import numpy as np
 from mosaiclib.data.annotations import raster
 from mosaiclib.data.annotations.form import Item, Names, Reading, canvas_size, painted
 from mosaiclib.data.annotations.source import split_of
+from mosaiclib.wording import shortened
 
 TITLE = "COCO JSON"
 
@@ -49,7 +50,7 @@ def _is_coco(content):
 
 
 def _called(entry):
-    return str(entry.get("file_name"))[:200] if isinstance(entry, dict) else "an entry of images"
+    return shortened(entry.get("file_name"), 200) if isinstance(entry, dict) else "an entry of images"
 
 
 def _number(entry, name):

@@ -7,6 +7,7 @@ import numpy as np
 from mosaiclib.data.annotations import raster
 from mosaiclib.data.annotations.form import Item, Names, Reading, canvas_size, painted
 from mosaiclib.data.annotations.source import beginning, split_of, split_word, xml_of
+from mosaiclib.wording import shortened
 
 TITLE = "CVAT XML"
 
@@ -29,7 +30,7 @@ def read(source, legend):
             if len(text) == 6 and all(digit in "0123456789abcdefABCDEF" for digit in text):
                 colours[number] = tuple(bytes.fromhex(text))
         for element in root.iterfind("image"):
-            with reading.leaving_out(str(element.get("name"))[:200]):
+            with reading.leaving_out(shortened(element.get("name"), 200)):
                 image = source.image(element.get("name"))
                 size = canvas_size(_number(element, "height"), _number(element, "width"))
                 drawn = [shape for shape in element if shape.tag != "tag"]
@@ -90,4 +91,4 @@ def _paint(shape, value, label):
             raise ValueError("a mask reaches over the border")
         part[mask] = value
     else:
-        raise ValueError(f"it holds a {shape.tag[:40]}, which covers no area")
+        raise ValueError(f"it holds a {shortened(shape.tag, 40)}, which covers no area")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mosaiclib.data.images import IGNORE, MAXIMUM_PIXELS
+from mosaiclib.wording import shortened
 
 BACKGROUND = "background"
 MALFORMED = (KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)  # of what JSON may hold
@@ -53,7 +54,7 @@ class Reading:
         try:
             yield
         except KeyError as error:
-            self.left_out.append((str(what), f"it lacks {str(error)[:80]}"))
+            self.left_out.append((str(what), f"it lacks {shortened(error, 200)}"))
         except MALFORMED:
             self.left_out.append((str(what), "it is not of the form that its format has"))
         except ValueError as error:
@@ -113,7 +114,7 @@ def clean_name(name):
     """A class name of 1 to 60 printable characters. Raises ValueError."""
     text = " ".join(name.split()) if isinstance(name, str) else name
     if not isinstance(text, str) or not 0 < len(text) <= 60 or not text.isprintable():
-        raise ValueError(f"{str(name)[:80]!r} is not a class name: it must have 1 to 60 printable characters")
+        raise ValueError(f"{shortened(name, 80)!r} is not a class name: it must have 1 to 60 printable characters")
     return text
 
 
@@ -129,7 +130,7 @@ def canvas_size(height, width):
     """(height, width) as positive integers. Raises ValueError for numbers that no image has."""
     for side in (height, width):
         if isinstance(side, bool) or not isinstance(side, int | float) or not math.isfinite(side) or side != int(side):
-            raise ValueError(f"its size {str(width)[:20]}x{str(height)[:20]} is not in whole pixels")
+            raise ValueError(f"its size {shortened(width, 20)}x{shortened(height, 20)} is not in whole pixels")
     if height < 1 or width < 1 or height * width > MAXIMUM_PIXELS:
         raise ValueError(f"its size is {width:.0f}x{height:.0f}, outside 1 to 100 million pixels")
     return int(height), int(width)

@@ -11,6 +11,7 @@ from PIL import Image
 from mosaiclib.data.annotations import raster
 from mosaiclib.data.annotations.form import Item, Names, Reading, canvas_size, is_name, painted
 from mosaiclib.data.annotations.source import IMAGE_ENDINGS, split_of
+from mosaiclib.wording import shortened
 
 TITLE = "LabelMe JSON"
 
@@ -71,7 +72,7 @@ def _paint(shape, value, label):
     elif kind == "mask":
         _paste(label, points[0], _decoded(shape["mask"]), value)
     else:
-        raise ValueError(f"it holds a {str(kind)[:40]}, which covers no area")
+        raise ValueError(f"it holds a {shortened(kind, 40)}, which covers no area")
 
 
 def _decoded(text):

@@ -9,6 +9,7 @@ import numpy as np
 from mosaiclib.data.annotations import raster
 from mosaiclib.data.annotations.form import Item, Names, Reading, canvas_size, clean_name, painted
 from mosaiclib.data.annotations.source import split_of
+from mosaiclib.wording import shortened
 
 TITLE = "Label Studio JSON"
 _KINDS = ("polygonlabels", "brushlabels", "rectanglelabels", "ellipselabels")
@@ -72,7 +73,7 @@ def _label(shape):
 
 
 def _called(task):
-    return f"task {str(task.get('id', ''))[:40]}" if isinstance(task, dict) else "an entry"
+    return f"task {shortened(task.get('id', ''), 40)}" if isinstance(task, dict) else "an entry"
 
 
 def _image(source, task):

@@ -9,6 +9,7 @@ import yaml
 from mosaiclib import yaml_text
 from mosaiclib.data.annotations import source as files
 from mosaiclib.data.annotations.form import clean_name
+from mosaiclib.wording import shortened
 
 _NAMES = ("classes.yaml", "labelmap.txt", "label_colors.txt", "label_colours.txt", "class_dict.csv", "colormap.txt",
           "label_colors.csv", "colors.txt", "colours.txt", "legend.txt", "legend.csv", "_classes.csv", "classes.txt",
@@ -104,5 +105,5 @@ def _add(legend, line):
 
 def _colour(values):
     if len(values) != 3 or not all(isinstance(value, int) and 0 <= value <= 255 for value in values):
-        raise ValueError(f"{str(values)[:40]} is not a colour of three numbers from 0 to 255")
+        raise ValueError(f"{shortened(values, 40)} is not a colour of three numbers from 0 to 255")
     return tuple(values)

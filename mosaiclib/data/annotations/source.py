@@ -7,6 +7,8 @@ import re
 from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
+from mosaiclib.wording import shortened
+
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp")
 MASK_ENDINGS = (".png", ".bmp", ".tif", ".tiff", ".gif", ".jpg", ".jpeg", ".webp")
 _MOST_FILES, _MOST_BYTES, _DEEPEST = 2_000_000, 1 << 30, 30
@@ -159,7 +161,7 @@ def json_of(path):
 
     def number(text):
         value = float(text)
-        return value if math.isfinite(value) else refuse(text[:20])
+        return value if math.isfinite(value) else refuse(shortened(text, 40))
 
     try:
         return json.loads(text_of(path), parse_constant=refuse, parse_float=number)
@@ -167,7 +169,7 @@ def json_of(path):
         raise ValueError(f"{path} is nested too deeply to be read.") from None
     except ValueError as error:
         text = str(error)
-        raise ValueError(text if str(path) in text else f"{path} is not valid JSON: {text[:200]}.") from None
+        raise ValueError(text if str(path) in text else f"{path} is not valid JSON: {shortened(text, 400)}.") from None
 
 
 def xml_of(path):
@@ -181,7 +183,7 @@ def xml_of(path):
         raise ValueError(f"{path} declares entities or a document type, which annotations do not need.") from None
     except (ElementTree.ParseError, ValueError, RecursionError) as error:
         text = str(error)
-        raise ValueError(text if str(path) in text else f"{path} is not valid XML: {text[:200]}.") from None
+        raise ValueError(text if str(path) in text else f"{path} is not valid XML: {shortened(text, 400)}.") from None
 
 
 def beginning(path, count=4096):

@@ -22,6 +22,7 @@ from mosaiclib.latency import bench_log, verdicts
 from mosaiclib.latency.host.machine import timed_machine
 from mosaiclib.latency.host.worker import COMPILED, KERNELS, RUNTIMES
 from mosaiclib.latency.measurement import Measurement, as_rows
+from mosaiclib.wording import shortened
 
 __all__ = ["Measurement", "as_rows", "bench", "installed_runtimes", "resume", "timed_machine"]
 
@@ -157,7 +158,7 @@ def _child(task, cancelled=None):
     try:
         answer = json.loads(stdout.strip().splitlines()[-1])
     except (IndexError, json.JSONDecodeError):
-        return {"error": f"The runtime ended without an answer: {' '.join(stderr.split())[-200:]}"}
+        return {"error": f"The runtime ended without an answer: {shortened(stderr, 400)}"}
     if "runtime" in task and "error" not in answer:
         answer |= _said(stderr)
     return answer

@@ -13,6 +13,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from mosaiclib.wording import shortened
+
 KERNEL_MODES = {"xnnpack": 0, "reference": 1, "builtin": 2}  # litert_cpu_options.h
 
 # Kinds of layers by the names of TFLite's operations and of XNNPACK's kernels; the first that matches.
@@ -67,7 +69,7 @@ def in_a_process(file, kernels="xnnpack", threads=1, runs=3):
         errors="replace",
     )
     if done.returncode:
-        raise ValueError(f"{file} could not be profiled: {' '.join(done.stderr.split())[-200:]}")
+        raise ValueError(f"{file} could not be profiled: {shortened(done.stderr, 400)}")
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import psutil
 
 from mosaiclib.files import sha256
+from mosaiclib.tflite import refusals
 from mosaiclib.tflite.graph import TFLiteGraph
 
 COMPILED = "compiled_model"
@@ -131,7 +132,7 @@ class _Compiled:
         except RuntimeError as error:
             if kernels != "gpu":
                 raise
-            reason = f" ({said})" if (said := _sentence(error)) else ""
+            reason = f" ({said})" if (said := refusals.reason(error)) else ""
             raise ValueError(
                 f"LiteRT's GPU accelerator could not take the whole graph{reason}: there is no GPU with Vulkan "
                 "here, or the graph has an operation that it lacks."
@@ -187,7 +188,7 @@ def _load(module, library):
     except OSError as error:
         missing = re.search(r"(\S+): cannot open shared object file", str(error))
         if not missing:
-            raise ValueError(f"{library} cannot be loaded as a delegate: {_sentence(error)}.") from None
+            raise ValueError(f"{library} cannot be loaded as a delegate: {refusals.reason(error)}.") from None
         others = f"{library} needs {missing[1]}, which" if missing[1] != library else f"The delegate {library}"
         raise ValueError(f"{others} was not found: install the delegate's runtime, or give a path to it.") from None
     except AttributeError:
@@ -196,7 +197,7 @@ def _load(module, library):
         ) from None
     except ValueError as error:
         raise ValueError(
-            f"The delegate {library} could not start: {_sentence(error) or 'it gave no reason'}."
+            f"The delegate {library} could not start: {refusals.reason(error) or 'it gave no reason'}."
         ) from None
 
 
@@ -244,16 +245,10 @@ def _version(package):
         return metadata.version("tensorflow")
 
 
-def _sentence(error):
-    """An error's message in one line, without what LiteRT draws around it."""
-    text = re.sub(r"└|(ERROR|INFO|WARNING): \[[^\]]*\]|^Failed to load delegate from \S+", " ", str(error))
-    return " ".join(text.split()).rstrip(".")
-
-
 if __name__ == "__main__":
     try:
         task = json.loads(sys.argv[1])
         answer = measure(**task) if "runtime" in task else inspect(**task)
     except Exception as error:  # whatever a runtime raises is an answer, in one sentence
-        answer = {"error": f"{_sentence(error) or type(error).__name__}."}
+        answer = {"error": f"{refusals.reason(error) or type(error).__name__}."}
     print("\n" + json.dumps(answer))

@@ -4,6 +4,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from mosaiclib.wording import shortened
+
 
 def arrays(path, wanted):
     """{name: array} of the variables for whose name `wanted` is true.
@@ -65,4 +67,4 @@ def _read(prefix, wanted):
         reader = tf.train.load_checkpoint(str(prefix))
         return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if wanted(name)}
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{prefix} is a damaged checkpoint: {' '.join(str(error).split())[:200]}") from None
+        raise ValueError(f"{prefix} is a damaged checkpoint: {shortened(error, 400)}") from None
