@@ -13,7 +13,7 @@ import yaml
 from PIL import Image
 from pngs import GREY, encode
 
-from mosaiclib.data import datasets
+from mosaiclib.data import datasets, images
 from mosaiclib.data.annotations import splitting
 from mosaiclib.data.annotations.convert import convert
 from mosaiclib.data.annotations.form import Item
@@ -110,6 +110,36 @@ def test_one_bit_masks(scenes, tmp_path):
         scene.label = (scene.label == 2).astype(np.uint8)
         save(tmp_path / "in/masks" / f"{scene.name}.png", scene.label > 0)
     imported(tmp_path / "in", scenes, ("background", "object"))
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".webp"])
+def test_masks_that_lost_their_values_are_black_and_white_or_refused(ending, scenes, tmp_path):
+    objects, large = {}, np.ones((12, 12), np.uint8)
+    for scene in scenes:
+        objects[scene.name], image = np.kron(scene.label > 1, large), np.kron(scene.image, large[..., None])
+        save(tmp_path / "in/images" / f"{scene.name}.png", image)
+        save(tmp_path / "in/masks" / f"{scene.name}{ending}", objects[scene.name] * np.uint8(255), quality=80)
+        save(tmp_path / "ids/images" / f"{scene.name}.png", image)
+        save(tmp_path / "ids/masks" / f"{scene.name}{ending}", np.kron(scene.label, large * np.uint8(40)), quality=80)
+    result = convert(tmp_path / "in", tmp_path / "out")
+    assert result.classes == ["background", "object"]
+    for split in result.images:
+        for path in (tmp_path / "out/labels" / split).iterdir():
+            assert (images.read_label(path) == objects[path.stem]).mean() > 0.99
+    with pytest.raises(ValueError, match=r"lossy WebP files blur the values of classes: save masks as PNG"):
+        convert(tmp_path / "ids", tmp_path / "out2")
+
+
+@pytest.mark.parametrize("part", ["images", "masks"])
+def test_a_file_of_several_images_is_not_its_first_one(part, scenes, tmp_path):
+    for number, scene in enumerate(scenes):
+        for folder, pixels in (("images", scene.image), ("masks", scene.label)):
+            more = [Image.fromarray(pixels[::-1])] if number == 0 and folder == part else []
+            options = {"save_all": True, "append_images": more} if more else {}
+            save(tmp_path / "in" / folder / f"{scene.name}.tif", pixels, **options)
+    result = convert(tmp_path / "in", tmp_path / "out")
+    ((_, why),) = result.left_out
+    assert "holds 2 images: save each in a file of its own" in why and sum(result.images.values()) == COUNT - 1
 
 
 @pytest.mark.parametrize("depth", [2, 4, 8, 16])

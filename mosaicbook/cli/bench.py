@@ -98,7 +98,7 @@ def bench(
         list[str] | None,
         typer.Option(help="xnnpack (default), builtin, reference, gpu (compiled_model only); repeatable."),
     ] = None,
-    threads: Annotated[list[int] | None, typer.Option(help="CPU threads; repeatable.")] = None,
+    threads: Annotated[list[int] | None, typer.Option(min=1, max=1024, help="CPU threads; repeatable.")] = None,
     delegate: Annotated[
         list[str] | None, typer.Option(help="An external delegate's library; repeatable. Without --kernels, it alone.")
     ] = None,

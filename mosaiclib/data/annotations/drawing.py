@@ -10,6 +10,7 @@ import numpy as np
 
 from mosaiclib.data import images
 from mosaiclib.data.annotations.form import MALFORMED, Item
+from mosaiclib.data.annotations.stored import refuse_several
 from mosaiclib.data.images import IGNORE
 
 _EXAMPLE_SIDE = 360  # pixels
@@ -71,6 +72,7 @@ def _evidence(items):
 
 def _draw(item, path, evidence, classes):
     stored, orientation = images.size_and_orientation(item.image, images.IMPORTED_FORMATS)
+    refuse_several(item.image, images.IMPORTED_FORMATS)
     image = images.read_image(item.image, formats=images.IMPORTED_FORMATS)
     upright = image.shape[:2]
     label = item.draw(item.size or upright)

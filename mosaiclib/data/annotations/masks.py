@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from mosaiclib.data import images
-from mosaiclib.data.annotations import meaning
+from mosaiclib.data.annotations import meaning, stored
 from mosaiclib.data.annotations.form import Item, Names, Reading
 from mosaiclib.data.annotations.pairing import pair
 
@@ -49,7 +49,8 @@ def of_pairs(title, pairs, legend, left_out=()) -> Reading:
         if len(counts) > 1 << 20:
             raise ValueError("The masks hold more than a million values: they are not masks of classes.")
     decide = meaning.by_colour if in_colour else meaning.by_value
-    table = decide(reading, counts, legend, palette if has_palette else {})
+    blurred = any(survey.is_lossy for _, survey in surveyed)
+    table = decide(reading, counts, legend, palette if has_palette else {}, blurred)
     for (image, mask, split), _ in surveyed:
         reading.items.append(Item(image, split, None, partial(_draw, mask, table, in_colour), mask))
     return reading
@@ -57,24 +58,29 @@ def of_pairs(title, pairs, legend, left_out=()) -> Reading:
 
 @dataclass
 class _Survey:
-    """How often each value, or (r, g, b) as one number, occurs in a mask; palette: the colour of each value."""
+    """How often each value, or (r, g, b) as one number, occurs in a mask; palette: the colour of each value.
+
+    is_lossy: whether its file's compression has changed values.
+    """
 
     values: Counter
     colours: Counter
     palette: dict
     is_colour: bool
+    is_lossy: bool
 
 
 def _surveys(pairs, reading):
     def look(pair):
         try:
             pixels, palette = pixels_of(pair[1])
+            is_lossy = stored.is_lossy(pair[1])
             if pixels.ndim == 3:
-                return _Survey(Counter(), _counted(_packed(pixels)), {}, True)
+                return _Survey(Counter(), _counted(_packed(pixels)), {}, True, is_lossy)
             values, colours = _counted(pixels), Counter()
             for value, count in values.items():
                 colours[meaning.one_number(palette.get(value, (value,) * 3))] += count
-            return _Survey(values, colours, palette, False)
+            return _Survey(values, colours, palette, False, is_lossy)
         except ValueError as error:
             return error
 
@@ -88,6 +94,7 @@ def _surveys(pairs, reading):
 def pixels_of(path):
     """(Stored values [H, W] or colours [H, W, 3], palette {value: (r, g, b)}) of a mask file. Raises ValueError."""
     image, depth = images.loaded(path, _FORMATS)
+    stored.refuse_several(path, _FORMATS)
     palette = {}
     if image.mode == "P":
         entries = np.reshape(image.getpalette("RGB") or [], (-1, 3))
@@ -95,6 +102,8 @@ def pixels_of(path):
     elif image.mode in ("CMYK", "YCbCr", "HSV", "LAB", "F"):
         raise ValueError(f"{path} is not a mask: its mode is {image.mode}")
     pixels = images.stored_values(image, depth)
+    if pixels.min() < 0:
+        raise ValueError(f"{path} is not a mask: it holds {pixels.min()}, and ids count from 0")
     if pixels.ndim == 3:
         clear = pixels[..., -1] == 0 if pixels.shape[2] in (2, 4) else None
         pixels = pixels[..., : 3 if pixels.shape[2] > 2 else 1]
@@ -161,5 +170,5 @@ def _draw_classes(masks, size):
         if pixels.ndim != 2 or (label is not None and pixels.shape != label.shape):
             raise ValueError(f"{path} is not black and white, or of another size than its sisters")
         label = np.zeros(pixels.shape, np.uint8) if label is None else label
-        label[pixels > (127 if len(np.unique(pixels)) > 2 else 0)] = value
+        label[pixels > (127 if len(np.unique(pixels)) > 2 or stored.is_lossy(path) else 0)] = value
     return label

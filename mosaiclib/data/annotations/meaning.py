@@ -3,16 +3,22 @@
 from collections import Counter
 
 from mosaiclib.data.annotations.form import BACKGROUND, is_ignored
+from mosaiclib.data.annotations.stored import LOSSY
 from mosaiclib.data.images import IGNORE
 
 _RARE = 0.01  # share of all pixels that blended colours may have
 
 
-def by_value(reading, counts, legend, palette):
-    """{value: id} of masks with one channel, which also fills the reading's names and notes."""
-    table = _binary(reading, counts, legend)
+def by_value(reading, counts, legend, palette, blurred=False):
+    """{value: id} of masks with one channel, which also fills the reading's names and notes.
+
+    blurred: whether the files' compression has changed values; then black and white alone can be told apart.
+    """
+    table = _binary(reading, counts, legend, blurred)
     if table:
         return table
+    if blurred:
+        raise ValueError(f"The masks hold more than black and white, and {LOSSY}.")
     values = sorted(counts)
     if palette and legend.colours:
         return by_colour(reading, counts, legend, palette, of_values=True)
@@ -39,11 +45,12 @@ def by_value(reading, counts, legend, palette):
     return table
 
 
-def _binary(reading, counts, legend):
+def _binary(reading, counts, legend, lossy):
     """{value: id} where masks show one object: two values, 0 and another, or nearly so where JPEG blurred them."""
     total, values = sum(counts.values()), sorted(counts)
     near = sum(n for value, n in counts.items() if value <= 16 or 239 <= value <= 255)
-    blurred = len(values) > 16 and values[-1] <= 255 and near >= 0.97 * total and legend.path is None
+    unnamed = legend.path is None or (lossy and len(legend.names) == 2)
+    blurred = (lossy or len(values) > 16) and 239 <= values[-1] <= 255 and near >= 0.97 * total and unnamed
     two = len(values) == 2 and values[0] == 0 and not (values[1] == 1 and len(legend.names) > 1)
     if not (two or blurred) or len(legend.names) > 2 or values[-1] > 65535:
         return None
@@ -55,7 +62,7 @@ def _binary(reading, counts, legend):
     return {0: 0, values[1]: 1}
 
 
-def by_colour(reading, counts, legend, palette, of_values=False):
+def by_colour(reading, counts, legend, palette, blurred=False, of_values=False):
     """{colour as one number: id}, by the legend or by what is found; of_values: {value: id} of a palette."""
     key = (lambda value: one_number(palette.get(value, (value,) * 3))) if of_values else lambda number: number
     shares = Counter()
@@ -65,6 +72,8 @@ def by_colour(reading, counts, legend, palette, of_values=False):
     if legend.colours:
         classes = {one_number(colour): name for colour, name in legend.colours.items()}
         reading.notes.append(f"The colours are named by {legend.path.name}.")
+    elif blurred:
+        raise ValueError(f"The masks hold colours, and {LOSSY}, or name each colour in a legend (--legend FILE).")
     else:
         classes = _found(shares, total)
         reading.notes.append("No legend was found: each colour is a class, and classes.yaml may be given other names.")

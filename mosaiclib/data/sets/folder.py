@@ -50,6 +50,8 @@ class Classes(BaseModel):
     def _a_colour_each(self):
         if self.colours is not None and len(self.colours) != len(self.names):
             raise ValueError(f"there are {len(self.names)} names but {len(self.colours)} colours")
+        if len(self.names) - len({i for i in self.ignore if i < len(self.names)}) < 2:
+            raise ValueError("fewer than two classes are left beside those that are ignored")
         return self
 
 
@@ -61,8 +63,15 @@ def read_classes(root) -> Classes:
     if path.stat().st_size > _MAXIMUM_BYTES:
         raise ValueError(f"{path} is larger than 1 MB: it is not a list of class names.")
     try:
-        return Classes.model_validate(yaml_text.load(path.read_bytes()))
+        fields = yaml_text.load(path.read_bytes())
+        if not isinstance(fields, dict):
+            raise yaml.YAMLError("its list has no name, as in `names: [background, crack]`")
+        return Classes.model_validate(fields)
     except ValidationError as error:
+        fault = error.errors()[0]
+        if fault["type"] == "string_type":  # YAML takes on, off, yes, no and 1 for other things than words
+            place = ".".join(map(str, fault["loc"]))
+            raise ValueError(f"{path}: {place} is {fault['input']!r} and not a word: write it in quotes.") from None
         raise ValueError(f"{path}: {first_fault(error)}.") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
