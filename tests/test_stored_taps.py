@@ -1,7 +1,7 @@
 """Heads on stored taps train as whole networks do whose backbone is frozen, and taps are stored once, whole or not."""
 
 import shutil
-from functools import partial
+from functools import cache, partial
 
 import keras
 import numpy as np
@@ -34,25 +34,39 @@ def pairs(count=6, size=SIZE):
     return [partial(pair, index) for index in range(count)]
 
 
-@pytest.fixture
-def released(tmp_path):
-    """Makes a weights folder of a spec with batch norm statistics that are not those of a fresh network."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Weights folders of specs, and stored taps of MDL: made once, copied for each test."""
+    folder = tmp_path_factory.mktemp("released")
 
+    @cache
     def make(spec):
         network = models.build(spec, SIZE, len(CLASSES))
         generator = np.random.default_rng(1)
-        for variable in network.weights:
+        for variable in network.weights:  # batch norm statistics that are not those of a fresh network
             if "moving_" in variable.path:
                 variable.assign(variable.numpy() + generator.uniform(0, 0.5, variable.shape))
-        folder = tmp_path / spec.name
-        models.save(network, folder, models.Card(spec, CLASSES, "random", SIZE))
-        return folder
+        models.save(network, folder / spec.name, models.Card(spec, CLASSES, "random", SIZE))
+        return folder / spec.name
 
     return make
 
 
-def stored_in(tmp_path, weights, count=6, key="some"):
-    return taps.store(weights, pairs(count), SIZE, tmp_path / "taps", key, tell=lambda text: None)
+@pytest.fixture
+def released(made, tmp_path):
+    """Makes a weights folder of a spec."""
+    return lambda spec: shutil.copytree(made(spec), tmp_path / spec.name)
+
+
+def stored_in(folder, weights, count=6, key="some"):
+    return taps.store(weights, pairs(count), SIZE, folder / "taps", key, tell=lambda text: None)
+
+
+@pytest.fixture(scope="module")
+def taps_of_mdl(made, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("taps")
+    stored_in(folder, made(MDL))
+    return folder / "taps"
 
 
 @pytest.mark.parametrize("spec", [MOSAIC, MDL], ids=lambda spec: spec.name)
@@ -134,8 +148,9 @@ def test_taps_are_stored_once_and_anew_where_weights_or_backbone_or_images_are_o
     assert told[1:] == ["written"] * 3
 
 
-def test_what_a_killed_run_left_is_removed_and_a_failing_one_leaves_nothing(tmp_path, released):
+def test_what_a_killed_run_left_is_removed_and_a_failing_one_leaves_nothing(tmp_path, released, taps_of_mdl):
     weights = released(MDL)
+    shutil.copytree(taps_of_mdl, tmp_path / "taps")
     first = stored_in(tmp_path, weights)
     shutil.move(first.folder, left := first.folder.with_name(f".{first.folder.name}.0123.partial"))
     again = stored_in(tmp_path, weights)
@@ -146,8 +161,9 @@ def test_what_a_killed_run_left_is_removed_and_a_failing_one_leaves_nothing(tmp_
     assert [path for path in (tmp_path / "taps").iterdir() if path.is_dir()] == [first.folder]
 
 
-def test_damaged_taps_are_refused_with_the_folder_to_delete(tmp_path, released):
+def test_damaged_taps_are_refused_with_the_folder_to_delete(tmp_path, released, taps_of_mdl):
     weights = released(MDL)
+    shutil.copytree(taps_of_mdl, tmp_path / "taps")
     file = stored_in(tmp_path, weights).folder / "stride16.npy"
     file.write_bytes(file.read_bytes()[:-5])
     with pytest.raises(ValueError, match=f"{file.parent} holds damaged taps .*: delete this folder"):
@@ -169,7 +185,7 @@ def test_what_does_not_fit_is_refused_before_it_is_written(tmp_path, released, m
 
 
 @pytest.mark.parametrize("changes", [{"ema": 0.9}, {"class_balance": 0.5}, {"selection": "best"}])
-def test_a_recipe_that_a_head_alone_cannot_follow_is_refused(tmp_path, released, changes):
-    stored = stored_in(tmp_path, released(MDL))
+def test_a_recipe_that_a_head_alone_cannot_follow_is_refused(made, taps_of_mdl, changes):
+    stored = stored_in(taps_of_mdl.parent, made(MDL))
     with pytest.raises(ValueError, match=f"{next(iter(changes))} is .* in the recipe, but a head alone"):
         frozen.HeadTrainer(MDL, stored, len(CLASSES), recipe(**changes))
