@@ -29,22 +29,9 @@ CHOOSERS = {
     "mosaiclib.data.datasets": ("mosaiclib.data.sets",),
 }
 STAGES = (
-    "data",
-    "pictures",
-    "pretrain",
-    "train",
-    "evaluate",
-    "heads",
-    "search",
-    "labels",
-    "export",
-    "latency",
-    "tables",
-    "figures",
-    "explore",
-    "beyond",
-    "claims",
-)
+    "data", "pictures", "pretrain", "train", "evaluate", "heads", "search", "labels", "export", "latency",
+    "tables", "figures", "explore", "beyond", "claims",
+)  # fmt: skip
 # Pages are drawn last, from the finished runs of these stages.
 DRAWN_FROM = {
     "tables": ("evaluate", "heads", "latency"),
@@ -74,7 +61,7 @@ def networks_of(profile, run_id) -> tuple[str, ...]:
     if run_id == "beyond/edges":
         evaluated = [networks_of(profile, other) for other in profile.runs if other.startswith("evaluate/")]
         return tuple(dict.fromkeys(name for names in evaluated for name in names))
-    if timed := _timed_networks(plan, stage):
+    if stage == "latency" and (timed := plan.all_parameters.get("networks")):  # besides the files that it is given
         return () if timed == "all" else tuple(timed.split())
     named = [value for value in plan.all_parameters.values() if value in _NAMES]
     if named:
@@ -88,12 +75,12 @@ def sources(profile, run_id) -> list[Path]:
     plan = profile.runs[run_id]
     stage, row = run_id.split("/")
     left_out = BOOKKEEPING + NAMES + (() if stage in DRAWN_FROM else LOOKS)
-    modules = closure(ROOT / plan.notebook, left_out)
+    modules, chosen = closure(ROOT / plan.notebook, left_out=left_out), []
     if "mosaiclib.models.building" in modules:
-        modules |= set().union(*(closure(path, left_out) for path in _parts(run_id, networks_of(profile, run_id))))
+        chosen += _parts(run_id, networks_of(profile, run_id))
     if "mosaiclib.data.datasets" in modules:
-        sets = _data_set_files(plan.all_parameters.get("dataset"))
-        modules |= set().union(*(closure(path, left_out) for path in sets))
+        chosen += _data_set_files(plan.all_parameters.get("dataset"))
+    modules |= closure(*chosen, left_out=left_out)
     files = {_file(module) for module in modules}
     files |= set((ROOT / "recipes").glob(f"{plan.all_parameters.get('recipe')}.yaml"))
     if "mosaicbook.paper.records" in modules:
@@ -106,22 +93,19 @@ def sources(profile, run_id) -> list[Path]:
 
 def training_code(module="loop") -> str:
     """A fingerprint of the code that trains any network, whichever its parts and data set, with that module."""
-    modules = closure(ROOT / "mosaiclib" / "training" / f"{module}.py", NAMES)
+    modules = closure(ROOT / "mosaiclib" / "training" / f"{module}.py", left_out=NAMES)
     return fingerprint(_file(module) for module in modules)
 
 
-def closure(path, left_out=()) -> set[str]:
-    """The names of the modules of both packages that a notebook or module imports, directly or not, itself included.
+def closure(*paths, left_out=()) -> set[str]:
+    """The names of the modules of both packages that notebooks or modules import, directly or not, and their own.
 
     left_out: prefixes of modules that are not followed. What a chooser chooses among is not followed either.
     """
-    modules, waiting = set(), [path]
+    modules, waiting = {_name(path) for path in paths} - {""}, [*paths]
     while waiting:
         path = waiting.pop()
-        own = _name(path)
-        if own:
-            modules.add(own)
-        skipped = left_out + CHOOSERS.get(own, ())
+        skipped = left_out + CHOOSERS.get(_name(path), ())
         for module in imports(path):
             if module not in modules and not any(_within(module, prefix) for prefix in skipped):
                 modules.add(module)
@@ -135,28 +119,23 @@ def imports(path) -> frozenset[str]:
 
     Of a package whose __init__ only hands on names (a face), just the modules that define the names in use.
     """
-    tree = ast.parse(_code(path))
-    found, aliases = set(), {}
-    for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.ImportFrom)
-            and node.module
-            and node.module.split(".")[0] in ("mosaiclib", "mosaicbook")
-        ):
+    nodes, modules, faces = [*ast.walk(ast.parse(_code(path)))], set(), {}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and re.match(r"mosaic(lib|book)\b", node.module or ""):
             for name in node.names:
                 whole = f"{node.module}.{name.name}"
                 if _file(whole) is None:
-                    found.add(_defined_in(node.module, name.name))
+                    modules.add(_defined_in(node.module, name.name))
                 elif _face(whole):
-                    aliases[name.asname or name.name] = whole
+                    faces[name.asname or name.name] = whole
                 else:
-                    found.add(whole)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in aliases:
-            package = aliases[node.value.id]
-            inner = f"{package}.{node.attr}"
-            found.add(_defined_in(package, node.attr) if _file(inner) is None or node.attr in _face(package) else inner)
-    return frozenset(found)
+                    modules.add(whole)
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in faces:
+            face, inner = faces[node.value.id], f"{faces[node.value.id]}.{node.attr}"
+            is_module = _file(inner) is not None and node.attr not in _face(face)
+            modules.add(inner if is_module else _defined_in(face, node.attr))
+    return frozenset(modules)
 
 
 def _code(path):
@@ -209,9 +188,10 @@ def _within(module, prefix):
 
 def settings(profile, run_id) -> str:
     """What else than code a run's result depends on: its parameters, the specs of its networks, your own images."""
-    names = networks_of(profile, run_id) if _builds(run_id) else ()
-    pictures = own_pictures(profile.runs[run_id].all_parameters)
-    parts = [sorted(profile.runs[run_id].parameters.items()), [catalogue.get(name).to_json() for name in names]]
+    plan, builds = profile.runs[run_id], run_id.split("/")[0] in _NETWORK_STAGES or run_id in _NETWORK_PAGES
+    names = networks_of(profile, run_id) if builds else ()
+    pictures = own_pictures(plan.all_parameters)
+    parts = [sorted(plan.parameters.items()), [catalogue.get(name).to_json() for name in names]]
     return str([*parts, pictures] if pictures else parts)
 
 
@@ -225,18 +205,9 @@ def own_pictures(values) -> str:
 
 @cache
 def _state_of(root):
-    found = [root / "classes.yaml", *(path for part in ("images", "labels") for path in (root / part).rglob("*"))]
-    stats = [(str(path), path.stat()) for path in sorted(found) if path.is_file()]
+    files = [root / "classes.yaml", *(path for part in ("images", "labels") for path in (root / part).rglob("*"))]
+    stats = [(str(path), path.stat()) for path in sorted(files) if path.is_file()]
     return hashlib.sha256(str([(name, s.st_size, s.st_mtime_ns) for name, s in stats]).encode()).hexdigest()
-
-
-def _builds(run_id):
-    return run_id.split("/")[0] in _NETWORK_STAGES or run_id in _NETWORK_PAGES
-
-
-def _timed_networks(plan, stage):
-    """The networks that a latency run builds besides the files it is given, as one text."""
-    return plan.all_parameters.get("networks", "") if stage == "latency" else ""
 
 
 ROUNDS = ("stages", "pages", "summaries")
@@ -279,7 +250,5 @@ def parts_of(spec):
     if spec.backbone is None:
         return [folder / "baselines" / f"{spec.head.kind}.py"]
     fitting = [path for path in (folder / "backbones").glob("*.py") if spec.backbone.startswith(path.stem)]
-    backbones = (
-        [max(fitting, key=lambda path: len(path.stem))] if fitting else list((folder / "backbones").glob("*.py"))
-    )
-    return [folder / "heads" / f"{spec.head.kind}.py", *backbones]
+    backbone = [max(fitting, key=lambda path: len(path.stem))] if fitting else (folder / "backbones").glob("*.py")
+    return [folder / "heads" / f"{spec.head.kind}.py", *backbone]
