@@ -21,6 +21,7 @@ from mosaicbook.runs import parameters
 from mosaicbook.runs.provenance import ROOT, at_root
 from mosaicbook.runs.run import reports_folder
 from mosaiclib import yaml_text
+from mosaiclib.files import first_fault
 
 FOLDER = ROOT / "profiles"
 _declared = cache(parameters.declared)
@@ -215,9 +216,8 @@ def load(name_or_path) -> Profile:
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
     except (ValidationError, TypeError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
-        where = f"{'.'.join(map(str, first['loc']))}: " if first["loc"] else ""
-        raise ValueError(f"{path}: {where}{first['msg'].removeprefix('Value error, ')}.") from None
+        fault = first_fault(error) if isinstance(error, ValidationError) else error
+        raise ValueError(f"{path}: {fault}.") from None
 
 
 def claim(profile):

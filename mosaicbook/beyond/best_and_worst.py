@@ -14,8 +14,8 @@ figures.style()
 
 def kept(result) -> list[dict]:
     """The images of an evaluation whose predictions were kept, worst first. result: its result.json."""
-    found = [picture for picture in result.get("pictures", []) if "prediction" in picture]
-    return sorted(found, key=lambda picture: picture["miou"])
+    pictures = [picture for picture in result.get("pictures", []) if "prediction" in picture]
+    return sorted(pictures, key=lambda picture: picture["miou"])
 
 
 def row(picture, dataset, split, folder) -> list:
@@ -27,12 +27,8 @@ def row(picture, dataset, split, folder) -> list:
     image, label = dataset.read(samples[picture["index"]])
     prediction = images.read_label(folder / picture["prediction"])
     name = f"{picture['picture']}, mIoU {100 * picture['miou']:.1f} %"
-    return [
-        figures.photograph(image, f"Image {name}", name, shareable=dataset.shareable, credit=dataset.licence),
-        figures.label_map(label, dataset.palette, f"Truth of {name}", "truth"),
-        figures.label_map(prediction, dataset.palette, f"Prediction for {name}", "prediction"),
-        figures.error_map(label, prediction, f"Errors in {name}", what_went_wrong(label, prediction, dataset.classes)),
-    ]
+    wrong = what_went_wrong(label, prediction, dataset.classes)
+    return figures.compared(image, label, prediction, name, dataset, wrong)
 
 
 def what_went_wrong(label, prediction, classes) -> str:
@@ -41,8 +37,8 @@ def what_went_wrong(label, prediction, classes) -> str:
     matrix.update(label, prediction)
     total = int(matrix.counts.sum()) or 1
     pairs = confusion_browser.worst_confusions(matrix.counts, classes, most=2)
-    told = [f"{p['truth']} found as {p['found']}: {100 * p['pixels'] / total:.1f} % of all pixels" for p in pairs]
-    return "errors; " + "; ".join(told) if told else "no errors"
+    costs = [f"{p['truth']} found as {p['found']}: {100 * p['pixels'] / total:.1f} % of all pixels" for p in pairs]
+    return "errors; " + "; ".join(costs) if costs else "no errors"
 
 
 def distribution(result):

@@ -164,16 +164,9 @@ def _worst(row):
         rows = []
         for about in kept:
             image, label = data.read(samples[int(about["index"])])
-            found = images.read_label(run_list.inside(folder, about["prediction"]))
+            prediction = images.read_label(run_list.inside(folder, about["prediction"]))
             name = f"{about['picture']}, mIoU {100 * about['miou']:.0f} %"
-            rows.append(
-                [
-                    figures.photograph(image, f"Image {name}", name, shareable=data.shareable, credit=data.licence),
-                    figures.label_map(label, data.palette, f"Truth of {name}", "truth"),
-                    figures.label_map(found, data.palette, f"Prediction for {name}", "prediction"),
-                    figures.error_map(label, found, f"Errors in {name}", "errors"),
-                ]
-            )
+            rows.append(figures.compared(image, label, prediction, name, data))
     except (ValueError, OSError, KeyError, IndexError, TypeError) as error:
         return f"<p>The worst images cannot be shown: {escape(' '.join(str(error).split()))}</p>"
     caption = f"The {len(rows)} worst images of {data.title}" + (", synthetic" if data.synthetic else "")

@@ -18,7 +18,7 @@ from mosaicbook.show.links import run_link
 from mosaicbook.show.tables import measured_table, table
 from mosaiclib.data.images import IGNORE
 
-__all__ = ["error_map", "figure", "from_svg", "gallery", "label_map", "legend", "measured_table", "overlay",
+__all__ = ["compared", "error_map", "figure", "from_svg", "gallery", "label_map", "legend", "measured_table", "overlay",
            "photograph", "run_link", "save", "style", "svg", "table"]  # fmt: skip
 
 IGNORED_COLOUR = (0, 0, 0)
@@ -129,13 +129,12 @@ def _is_raster(artist):
 # === Images ===
 
 
-def label_map(label, palette, alt, caption="", ignore_label=IGNORE) -> HTML:
+def label_map(label, palette, alt, caption="") -> HTML:
     """A map of class ids, integers [H, W], in the data set's colours [(r, g, b), ...]. May be published."""
     label = np.asarray(label)
     colours = np.zeros((256, 3), np.uint8)
     colours[: len(palette)] = palette
     colours[len(palette) :] = IGNORED_COLOUR
-    colours[ignore_label] = IGNORED_COLOUR
     if label.ndim != 2 or label.min() < 0 or label.max() > 255:
         raise ValueError(f"A label map is [H, W] with ids of 0 to 255, but this one is {label.shape}.")
     picture = Image.fromarray(label.astype(np.uint8), mode="P")
@@ -145,12 +144,12 @@ def label_map(label, palette, alt, caption="", ignore_label=IGNORE) -> HTML:
     return _picture(_encode(picture, "png", optimize=True), alt, caption, True, kind="label-map")
 
 
-def error_map(label, prediction, alt, caption="", ignore_label=IGNORE) -> HTML:
+def error_map(label, prediction, alt, caption="") -> HTML:
     """Where two maps of class ids, integers [H, W], differ; ignored pixels are black. May be published."""
     label, prediction = np.asarray(label), np.asarray(prediction)
     if label.shape != prediction.shape:
         raise ValueError(f"The label map is {label.shape}, but the prediction is {prediction.shape}.")
-    wrong = np.where(label == ignore_label, IGNORE, label != prediction)
+    wrong = np.where(label == IGNORE, IGNORE, label != prediction)
     return label_map(wrong, (CORRECT, WRONG), alt, caption)
 
 
@@ -167,17 +166,25 @@ def photograph(image, alt, caption="", *, shareable, credit="", max_width=1200) 
     return _picture(uri, alt, caption, shareable, kind="photograph", credit=credit)
 
 
-def overlay(
-    image, label, palette, alt, caption="", *, shareable, credit="", strength=0.55, ignore_label=IGNORE
-) -> HTML:
+def overlay(image, label, palette, alt, caption="", *, shareable, credit="", strength=0.55) -> HTML:
     """A photograph [H, W, 3] under its label map [H, W]; ignored pixels stay bare. As shareable as the photograph."""
     image, label = _as_pixels(image), np.asarray(label)
     if label.shape != image.shape[:2]:
         raise ValueError(f"The label map is {label.shape}, but its photograph is {image.shape[:2]}.")
-    known = (label != ignore_label) & (label < len(palette))
+    known = label < len(palette)
     colours = np.asarray(palette, np.float32)[np.where(known, label, 0)]
     mix = np.where(known, strength, 0.0)[..., None]
     return photograph(image * (1 - mix) + colours * mix, alt, caption, shareable=shareable, credit=credit)
+
+
+def compared(image, label, prediction, name, data, wrong="errors") -> list[HTML]:
+    """Photograph, truth, prediction and errors of one image, as a row of `gallery`. data: the `Dataset` it is of."""
+    return [
+        photograph(image, f"Image {name}", name, shareable=data.shareable, credit=data.licence),
+        label_map(label, data.palette, f"Truth of {name}", "truth"),
+        label_map(prediction, data.palette, f"Prediction for {name}", "prediction"),
+        error_map(label, prediction, f"Errors in {name}", wrong),
+    ]
 
 
 def gallery(rows, caption="") -> HTML:
