@@ -583,11 +583,21 @@ def test_folders_of_this_machine_are_told_by_what_they_are(monkeypatch):
 def test_published_pages_hold_no_path_of_this_machine_and_no_credential(tmp_path):
     """Values of no telling name; what only looks like a path stays as it is."""
     credentials = ["ghp_" + "a1B2" * 9, "AKIA" + "ABCD" * 4, "hf_" + "x1" * 15, "eyJhbGciOi.eyJzdWIiOi.c2lnbmF0",
+                   "npm_" + "a1B2" * 9, "sk_live_" + "a1" * 12, "SG." + "a1" * 11 + "." + "b2" * 20, "hunter2hunter2",
                    "joe:hunter2"]  # fmt: skip
-    paths = ["/mnt/lab/joe/weights.h5", "/data/secret project/x.png", "C:\\Users\\joe\\x.png", "/scratch/joe/"]
+    paths = [
+        "/mnt/lab/joe/weights.h5",
+        "file:///mnt/joe/x.png",
+        "D:/Users/joe/x.png",
+        "\\\\server\\share\\joe\\x.png",
+        "/data/secret project/x.png",
+        "C:\\Users\\joe\\x.png",
+        "/scratch/joe/",
+    ]
     kept = ["/usr/lib/python3.11/os.py", "https://example.org/a/b.html", "reports/quick/runs", "9 images/s, 1/2/3",
-            "../a/b", "runs/*/a/b"]  # fmt: skip
-    said = [*credentials[:4], f"https://{credentials[4]}@example.org/a", *paths, *kept]
+            "../a/b", "runs/*/a/b", "sorted(x, token=tokens.next)"]  # fmt: skip
+    said = [*credentials[:-2], f"run --token={credentials[-2]}", f"https://{credentials[-1]}@example.org/a", *paths]
+    said += kept
     nb = notebook(*(printed(text) for text in said))
     write_run(tmp_path, "train/a", nb, training(dataset="x", note=" ".join(said)), reason=None, command=paths[0])
     site.build_site(tmp_path, "t", plan("train/a"), publish=tmp_path / "published")

@@ -14,7 +14,11 @@ _CREDENTIAL = re.compile(
     r"|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{20,}"  # GitHub, GitLab
     r"|\bhf_[A-Za-z0-9]{20,}|\bsk-[\w-]{20,}|\bxox[abprs]-[\w-]{10,}|\bpypi-[\w-]{20,}"
     r"|\beyJ[\w-]{6,}\.eyJ[\w-]{6,}\.[\w-]+"  # a JSON web token
-    r"|(?<=://)[^\s/:@<>\"']+:[^\s/@<>\"']+(?=@)"  # user and password of an address
+    r"|\b(?:npm_|dop_v1_|ya29\.|[rs]k_(?:live|test)_)[\w-]{20,}|\bSG\.[\w-]{16,}\.[\w-]{16,}"  # npm, Stripe and others
+    r"|(?<=Bearer )[\w.~+/-]{16,}=*"
+    r"|(?i:(?<=token=)|(?<=secret=)|(?<=password=)|(?<=passwd=)|(?<=api_key=)|(?<=access_key=)|(?<=accountkey=))"
+    r"(?=[^\s\"'&;,<>()]*\d)[^\s\"'&;,<>()]{6,}"  # what is named so on a command line; code has seldom digits there
+    r"|(?<=://)[^\s/:@<>\"']*:[^\s/@<>\"']+(?=@)"  # user and password of an address
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----(?:(?!-----END)[\s\S])*(?:-----END [A-Z ]*PRIVATE KEY-----)?"
 )
 _ENCODED = re.compile(r"(;base64,[A-Za-z0-9+/=]{64,})")

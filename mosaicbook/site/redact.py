@@ -11,7 +11,9 @@ _ENCODED = re.compile(r"(;base64,[A-Za-z0-9+/=]{64,})")
 # An absolute path of two parts or more, and not the end of an address, of a relative path or of a pattern.
 _OUTSIDE = re.compile(
     r"(?<![\w.:/~<*+\])}-])/(?!(?:usr|proc|sys|dev|etc|bin|lib|lib64|sbin)/)(?:[\w.@+ -]*[\w.@+-]/)+([\w.@+-]*)"
-    r"|\b[A-Za-z]:\\+(?:[\w.@+ -]+\\+)+([\w.@+-]*)"
+    r"|(?<=file://)/(?:[\w.@+ -]*[\w.@+-]/)+([\w.@+-]*)"
+    r"|\b[A-Za-z]:[\\/]+(?:[\w.@+ -]+[\\/]+)+([\w.@+-]*)"
+    r"|(?<![\w\\])\\\\+(?:[\w.@+ -]+\\+){2,}([\w.@+-]*)"  # a share of Windows
 )
 _FOLDER_VARIABLES = ("MOSAIC_MIRROR", "MOSAIC_DATA", "MOSAIC_REPORTS")
 _ROOT = Path(__file__).resolve().parents[2]
@@ -47,7 +49,9 @@ def without_outside_paths(text) -> str:
     Those that every Linux has, such as /usr/lib, tell nothing and stay.
     """
     parts = _ENCODED.split(text)
-    parts[::2] = [_OUTSIDE.sub(lambda path: f"[outside]/{path[1] or path[2] or ''}", part) for part in parts[::2]]
+    parts[::2] = [
+        _OUTSIDE.sub(lambda path: f"[outside]/{''.join(filter(None, path.groups()))}", part) for part in parts[::2]
+    ]
     return "".join(parts)
 
 
