@@ -25,9 +25,9 @@ def _verdicts(findings):
     untested = sum({f["verdict"], f["elsewhere"]} <= {"not tested", ""} for f in measured)
     here = sum(f["verdict"] != "not tested" for f in measured)
     return (
-        f"Of the paper's {len(findings)} claims, {len(measured)} need trainings or timings. On CamVid with frozen "
-        f"backbones: {told}, {untested} not tested. In the paper's own setting, which needs Cityscapes, ADE20K, GPUs "
-        f"and a phone, {here or 'none'} of them was tested."
+        f"Of the paper's {len(findings)} claims, {len(measured)} need trainings or timings. On CamVid, mostly with "
+        f"frozen backbones: {told}, {untested} not tested. In the paper's own setting, which needs Cityscapes, ADE20K, "
+        f"GPUs and a phone, {here or 'none'} of them was tested."
     )
 
 
@@ -36,13 +36,18 @@ def _compared(findings, number):
     table, place = map(int, number.split("."))
     finding = [f for f in findings if f["table"] == table][place - 1]
     told = [
-        "{estimate:+.1f} [{lower:+.1f}, {upper:+.1f}] points on {backbone}".format(**pair)
+        "{estimate:+.1f} [{lower:+.1f}, {upper:+.1f}] points on {network}".format(**pair, network=_without_data(pair))
         for pair in finding["pairs"]
         if pair.get("lower") is not None
     ]
     seeds = min(count for pair in finding["pairs"] for count in pair["seeds"])
     verdict = finding["elsewhere"].capitalize()
     return f"{finding['claim']} {verdict}: {'; '.join(told)} ({seeds} seeds or more per network, 95 %)."
+
+
+def _without_data(pair):
+    """Where a pair was compared, as its place says it without the data at its end: "mnmh m=448, frozen"."""
+    return pair["place"].rpartition(", ")[0]
 
 
 def _costs(published):

@@ -71,10 +71,10 @@ class Unit:
     def place(self) -> str:
         """Where this is, in words: the backbone, the data, the training."""
         first = next(iter(self.comparisons[0].one.values()))
-        frozen = ", frozen" if first.result["training"].get("frozen") else ""
+        trained = "frozen" if first.result["training"].get("frozen") else "trained whole"
         spec = first.spec
         width = f" m={spec.endpoint_filters}" if spec.backbone == "mnmh" else ""
-        return f"{spec.backbone}{width}{frozen}, {first.result['dataset']} {first.result['split']}"
+        return f"{spec.backbone}{width}, {trained}, {first.result['dataset']} {first.result['split']}"
 
     def in_papers_setting(self) -> bool:
         """Whether networks, data and recipe are the paper's."""

@@ -86,7 +86,8 @@ def best(runs) -> list[dict]:
             result = run.result
             enlarged = "" if own_size else f", images resized by {result.input_scale:g} for the network"
             about = f"{result.model} on {result.dataset}, {result.split} split, {result.n_images} images{enlarged}"
-            about += "; one training; interval over images" if result.miou_interval else "; one training"
+            about += f"; the best of {len(members)} trainings" if len(members) > 1 else "; one training"
+            about += "; interval over images" if result.miou_interval else ""
             found.append({"value": result.miou_text, "about": about, "run": run, "synthetic": result.synthetic})
     for run in runs:
         if run.done and run.run_id == "beyond/heads_compared":
