@@ -24,14 +24,14 @@ KNOWN = [catalogue.get("mnmh448-mosaic"), catalogue.get("mnmh480-mosaic-noskip")
 class Cheap:
     """A task whose scores are arithmetic on the head's numbers."""
 
-    base, most_madds_b = KNOWN[0], 2.0
+    base, objective = KNOWN[0], "MAdds"
 
-    def __init__(self, die_at=None):
-        self.die_at, self.trained = die_at, []
+    def __init__(self, die_at=None, **limits):
+        self.die_at, self.trained, self.limits = die_at, [], {"MAdds": 2.0} | limits
 
-    def cost(self, spec):
-        madds = 1.5e9 + 2e6 * spec.head.encoder_filters + 3e6 * spec.head.decoder_filters * len(spec.head.merges)
-        return SimpleNamespace(tflite_madds=madds, params=7)
+    def costs(self, spec):
+        madds = 1.5 + 2e-3 * spec.head.encoder_filters + 3e-3 * spec.head.decoder_filters * len(spec.head.merges)
+        return {"MAdds": madds, "parameters": 7.0, "ms": 50 - 0.1 * spec.head.encoder_filters}
 
     def miou(self, spec):
         if len(self.trained) == self.die_at:
@@ -66,9 +66,8 @@ def test_a_killed_search_goes_on_with_the_designs_of_one_that_was_not(tmp_path):
 
 
 def test_a_default_that_breaks_the_constraint_is_refused_before_anything_is_tried(tmp_path):
-    task = Cheap()
-    task.most_madds_b = 1.6
-    with pytest.raises(ValueError, match=r"mnmh448-mosaic has 1\.948 B MAdds here, more than the constraint of 1\.6"):
+    task = Cheap(MAdds=1.6)
+    with pytest.raises(ValueError, match=r"mnmh448-mosaic has 1\.948 B MAdds, more than 1\.6: raise that limit"):
         search.go_on(search.open_study(tmp_path / "trials.log"), task, 3, KNOWN)
     assert not task.trained
 
@@ -77,7 +76,7 @@ def test_what_breaks_the_constraint_is_not_trained_and_the_front_is_of_all_pairs
     study, task = search.open_study(tmp_path / "trials.log"), Cheap()
     search.go_on(study, task, 20, KNOWN, seed=0, tell=lambda _: None)
     found = search.outcome(study, KNOWN)
-    assert found["not_trained"] > 0 and all(row["madds_b"] <= task.most_madds_b for row in found["designs"])
+    assert found["not_trained"] > 0 and all(row["madds_b"] <= task.limits["MAdds"] for row in found["designs"])
     rows = {row["design"]: row for row in found["designs"]}
 
     def beaten(row):
@@ -94,6 +93,20 @@ def test_what_breaks_the_constraint_is_not_trained_and_the_front_is_of_all_pairs
     assert same_cost is None or same_cost["madds_b"] <= rows[0]["madds_b"] or same_cost["design"] in found["front"]
     assert found["importance"]["mIoU"].keys() == search_space.knobs_of(KNOWN[0].head).keys()
     assert found["importance"]["MAdds"]["d"] > found["importance"]["MAdds"]["shared_levels"]
+
+
+def test_milliseconds_may_be_the_cost_and_a_limit(tmp_path):
+    """Of the same journal, in which designs that MAdds judged are another study's."""
+    search.go_on(search.open_study(tmp_path / "trials.log"), Cheap(), 3, KNOWN, tell=lambda _: None)
+    study, task = search.open_study(tmp_path / "trials.log", "ms"), Cheap(ms=48, MAdds=None)
+    task.objective = "ms"
+    search.go_on(study, task, 18, KNOWN, tell=lambda _: None)
+    found = search.outcome(study, KNOWN, "ms")
+    assert found["not_trained"] and len(task.trained) == len(found["designs"]) == 18
+    assert all(row["predicted_ms"] == 50 - 0.1 * ModelSpec.from_json(row["spec"]).head.encoder_filters <= 48
+               for row in found["designs"])  # fmt: skip
+    times = [row["predicted_ms"] for number in found["front"] for row in found["designs"] if row["design"] == number]
+    assert times == sorted(times) and set(found["importance"]) == {"mIoU", "ms"}
 
 
 @pytest.mark.parametrize("name", ["mnmh448-mosaic", "mnmh480-mosaic-noskip", "mnmh480-mosaic-skip8c.4s.2s",

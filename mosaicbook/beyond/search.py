@@ -1,6 +1,7 @@
 """A search over MOSAIC's heads on one frozen backbone: Optuna proposes, a short training on stored taps scores.
 
-Two objectives: val mIoU, as high as can be, and the multiply-adds of the whole network, as low as can be.
+Two objectives: val mIoU, as high as can be, and the cost of the whole network, as low as can be: its multiply-adds, or
+milliseconds predicted from layers that were measured on this machine.
 """
 
 import gc
@@ -21,9 +22,12 @@ from mosaicbook.beyond import frozen_study
 from mosaicbook.beyond.search_space import describe, knobs_of, suggest
 from mosaiclib import evaluation, models
 from mosaiclib.evaluation.front import unbeaten
+from mosaiclib.latency.host import layer_times
+from mosaiclib.latency.layer_rates import LayerRates
 from mosaiclib.models.spec import ModelSpec
 from mosaiclib.training import frozen
 
+COSTS = {"MAdds": "B MAdds", "parameters": "M parameters", "ms": "ms"}  # {cost: its unit}
 STARTUP = 16  # designs drawn at random before the sampler learns from what it saw
 MOST_TRIALS = 4  # times the designs asked for; a sampler that repeats itself ends here
 
@@ -37,7 +41,8 @@ class Task:
 
     base: the spec whose head is replaced. stored, held: taps of the training views and of the split to score on.
     recipe: of the heads. classes: how many. rule: of the IoU. input_size: (height, width) at which cost is counted.
-    most_madds_b: the constraint, billions of multiply-adds of the whole network.
+    limits: {one of COSTS: the most that a design may have}; no limit where it is None. objective: that of COSTS which
+    is to be low. rates: of this machine, which predict milliseconds, where the objective or a limit is of these.
     """
 
     base: object
@@ -47,11 +52,15 @@ class Task:
     classes: int
     rule: str
     input_size: tuple[int, int]
-    most_madds_b: float
+    limits: dict[str, float | None]
+    objective: str = "MAdds"
+    rates: LayerRates | None = None
 
-    def cost(self, spec):
-        """The cost of the whole network of a spec."""
-        return models.cost(spec, self.input_size, self.classes)
+    def costs(self, spec) -> dict[str, float]:
+        """{one of COSTS: that of the whole network}. Raises ValueError where the spec cannot be built."""
+        counted = models.cost(spec, self.input_size, self.classes)
+        costs = {"MAdds": counted.tflite_madds / 1e9, "parameters": counted.params / 1e6}
+        return costs | ({"ms": self.rates.milliseconds(counted)} if self.rates else {})
 
     def miou(self, spec) -> float:
         """mIoU, 0..1, on the held-out images after a training of the head alone."""
@@ -63,29 +72,29 @@ class Task:
         return evaluation.score(matrix, self.rule).miou
 
 
-def open_study(journal) -> optuna.Study:
-    """The study in a journal file, made where there is none; several processes may share one."""
+def open_study(journal, objective="MAdds") -> optuna.Study:
+    """The study in a journal file, made where there is none; several processes may share one.
+
+    objective: what a design costs. A journal keeps studies of different ones apart.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     Path(journal).parent.mkdir(parents=True, exist_ok=True)
     storage = JournalStorage(JournalFileBackend(str(journal)))
+    name = "search" if objective == "MAdds" else f"search by {objective}"
     return optuna.create_study(
-        storage=storage, study_name="search", directions=["maximize", "minimize"], load_if_exists=True
+        storage=storage, study_name=name, directions=["maximize", "minimize"], load_if_exists=True
     )
 
 
 def go_on(study, task, designs, known=(), seed=0, tell=print):
     """Tries designs until `designs` different ones are scored; a killed search goes on with the same designs.
 
-    known: specs that are scored first. One that breaks the constraint is not trained, one that was scored before is
-    not trained again. Raises ValueError where a known one breaks the constraint.
+    known: specs that are scored first. One that breaks a limit is not trained, one that was scored before is not
+    trained again. Raises ValueError where a known one breaks a limit.
     """
     for spec in known:
-        madds_b = task.cost(replace(task.base, head=spec.head)).tflite_madds / 1e9
-        if madds_b > task.most_madds_b:
-            raise ValueError(
-                f"{spec.name} has {madds_b:.3f} B MAdds here, more than the constraint of {task.most_madds_b:g}: "
-                f"raise most_madds_b, or leave it out of known."
-            )
+        if broken := _broken(task.costs(replace(task.base, head=spec.head)), task.limits):
+            raise ValueError(f"{spec.name} has {broken}: raise that limit, or leave it out of known.")
     _forget_dead(study)
     for _ in range(MOST_TRIALS * designs):
         if len(scored(study)) >= designs:
@@ -105,25 +114,35 @@ def _try(study, trial, task, tell):
     trial.set_user_attr("process", _process(os.getpid()))
     spec = suggest(trial, task.base)
     try:
-        cost = task.cost(spec)
+        costs = task.costs(spec)
     except ValueError as error:  # a pyramid with more bins than the feature map has positions
         tell(f"design {trial.number} cannot be built: {error}")
         study.tell(trial, state=TrialState.PRUNED)
         return
-    madds_b = cost.tflite_madds / 1e9
-    for name, value in {"spec": spec.to_json(), "params": cost.params}.items():
+    for name, value in {"spec": spec.to_json(), "costs": costs}.items():
         trial.set_user_attr(name, value)
-    trial.set_constraint("MAdds", madds_b - task.most_madds_b)
-    if madds_b > task.most_madds_b:
-        tell(f"design {trial.number}: {madds_b:.3f} B MAdds, more than {task.most_madds_b:g}: not trained")
+    for name, most in task.limits.items():
+        if most is not None:
+            trial.set_constraint(name, costs[name] - most)
+    if broken := _broken(costs, task.limits):
+        tell(f"design {trial.number}: {broken}: not trained")
         study.tell(trial, state=TrialState.PRUNED)
         return
     before = next((t for t in scored(study) if t.params == trial.params), None)
     miou = before.values[0] if before else task.miou(spec)
-    study.tell(trial, [miou, madds_b])
+    study.tell(trial, [miou, costs[task.objective]])
     keras.backend.clear_session()
     gc.collect()
-    tell(f"design {trial.number}: mIoU {100 * miou:.1f} %, {madds_b:.3f} B MAdds, {describe(spec.head)}")
+    shown = f"{costs[task.objective]:.3f} {COSTS[task.objective]}"
+    tell(f"design {trial.number}: mIoU {100 * miou:.1f} %, {shown}, {describe(spec.head)}")
+
+
+def _broken(costs, limits):
+    """The limits that costs break, in words; "" where there is none."""
+    return " and ".join(
+        f"{costs[name]:.3f} {COSTS[name]}, more than {most:g}"
+        for name, most in limits.items() if most is not None and costs[name] > most
+    )  # fmt: skip
 
 
 def _process(pid):
@@ -161,11 +180,11 @@ def best(trials, default) -> dict:
 
     default: the trial of the paper's own design. Where two are one design, the next of the front takes its place.
     """
-    miou, madds = default.values
+    miou, cost = default.values
     ranked = sorted(front(trials), key=lambda trial: -trial.values[0])
     ways = {
         "accurate": ranked,
-        "same-cost": [trial for trial in ranked if trial.values[1] <= madds],
+        "same-cost": [trial for trial in ranked if trial.values[1] <= cost],
         "cheap": sorted((t for t in ranked if t.values[0] >= miou), key=lambda trial: trial.values[1]),
     }
     chosen = {}
@@ -177,15 +196,15 @@ def best(trials, default) -> dict:
     return chosen
 
 
-def importance(study) -> dict:
-    """{objective: {knob: share of its variance, 0..1}} by PED-ANOVA (Watanabe et al. 2023), most important first.
+def importance(study, objective="MAdds") -> dict:
+    """{"mIoU" or the objective: {knob: share of its variance, 0..1}}, most important first.
 
-    {} for fewer designs than were drawn at random.
+    By PED-ANOVA (Watanabe et al. 2023). {} for fewer designs than were drawn at random.
     """
     if len(scored(study)) < STARTUP:
         return {}
     judge = optuna.importance.PedAnovaImportanceEvaluator()
-    lower_is_better = {"mIoU": lambda trial: -trial.values[0], "MAdds": lambda trial: trial.values[1]}
+    lower_is_better = {"mIoU": lambda trial: -trial.values[0], objective: lambda trial: trial.values[1]}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it says once more that lower has to be better
         return {
@@ -196,9 +215,10 @@ def importance(study) -> dict:
 
 def as_row(trial) -> dict:
     """A trial as plain data for result.json."""
-    spec = ModelSpec.from_json(trial.user_attrs["spec"])
-    return {"design": trial.number, "miou": trial.values[0], "madds_b": round(trial.values[1], 4),
-            "params": trial.user_attrs["params"], "head": describe(spec.head), "spec": spec.to_json()}  # fmt: skip
+    spec, costs = ModelSpec.from_json(trial.user_attrs["spec"]), trial.user_attrs["costs"]
+    row = {"design": trial.number, "miou": trial.values[0], "madds_b": round(costs["MAdds"], 4),
+           "params": round(1e6 * costs["parameters"]), "head": describe(spec.head), "spec": spec.to_json()}  # fmt: skip
+    return row | ({"predicted_ms": costs["ms"]} if "ms" in costs else {})
 
 
 def base_spec(weights):
@@ -206,7 +226,16 @@ def base_spec(weights):
     return frozen_study.spec_on("mnmh448-mosaic", weights)
 
 
-def outcome(study, known) -> dict:
+def measured_ms(found, task, folder) -> dict[int, float]:
+    """{design: milliseconds} of the front's designs, timed here by turns; {} without rates. found: `outcome`'s."""
+    rows = [row for row in found["designs"] if row["design"] in found["front"] and task.rates]
+    paths = [Path(folder) / f"{row['design']}.tflite" for row in rows]
+    for row, path in zip(rows, paths, strict=True):
+        layer_times.write(ModelSpec.from_json(row["spec"]), task.input_size, task.classes, path)
+    return {row["design"]: ms for row, ms in zip(rows, layer_times.by_turns(paths), strict=True)}
+
+
+def outcome(study, known, objective="MAdds") -> dict:
     """What a search found, as plain data. known: specs; the first is the default that others are compared with."""
     trials = scored(study)
     named = {str(sorted(knobs_of(spec.head).items())): spec.name for spec in known}
@@ -219,10 +248,11 @@ def outcome(study, known) -> dict:
     chosen = {"default": default, **best(trials, default)}
     named_rows = {row["design"]: row for row in rows}
     return {
+        "objective": objective,
         "designs": rows,
         "front": [trial.number for trial in front(trials)],
         "known": [row["design"] for row in rows if "known" in row],
         "best": {role: named_rows[trial.number] for role, trial in chosen.items()},
-        "importance": importance(study),
+        "importance": importance(study, objective),
         "not_trained": len(study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))),
     }

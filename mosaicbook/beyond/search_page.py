@@ -11,36 +11,51 @@ from mosaiclib.evaluation import intervals, verdict
 figures.style()
 
 ROLES = {"default": "the paper's default", "accurate": "most accurate of the front",
-         "same-cost": "most accurate at no more MAdds than the default",
-         "cheap": "fewest MAdds, no less accurate in the search; or the next of the front"}  # fmt: skip
+         "same-cost": "most accurate at no more cost than the default",
+         "cheap": "lowest cost, no less accurate in the search; or the next of the front"}  # fmt: skip
 UNITS = {"MAdds": "billions", "mIoU": "% [95 % interval]",
          "difference from the default": "points [95 % interval, simultaneous]"}  # fmt: skip
 
 
-def front_plot(rows, front, known):
-    """mIoU against MAdds of every design. rows: `search.as_row`s. front: design numbers, cheapest first; known: too."""
+AXES = {"MAdds": ("madds_b", "multiply-adds of the whole network, billions"),
+        "ms": ("predicted_ms", "predicted milliseconds, float32, one thread")}  # fmt: skip
+
+
+def front_plot(rows, front, known, objective="MAdds"):
+    """mIoU against the cost of every design. rows: `search.as_row`s. front, known: design numbers, cheapest first."""
     figure, axes = plt.subplots(figsize=(7.2, 4.6))
-    by_number = {row["design"]: row for row in rows}
+    field, label = AXES[objective]
+    places = {row["design"]: (row[field], 100 * row["miou"]) for row in rows}
 
     def mark(chosen, marker, colour, label, **style):
-        points = [(by_number[number]["madds_b"], 100 * by_number[number]["miou"]) for number in chosen]
+        points = [places[number] for number in chosen]
         axes.plot(*zip(*points, strict=True), marker, color=colour, label=label, **style)
 
-    mark(by_number, "o", "0.6", "design", markersize=5, markerfacecolor="none")
+    mark(places, "o", "0.6", "design", markersize=5, markerfacecolor="none")
     mark(front, "o-", plots.PLAIN, "not beaten in both", drawstyle="steps-post", linewidth=1.4, markersize=6)
     mark(known, "D", plots.MOSAIC, "of the paper's tables", markersize=7)
-    axes.set(xlabel="multiply-adds of the whole network, billions", ylabel="mIoU on the held-out sequence, %")
+    axes.set(xlabel=label, ylabel="mIoU on the held-out sequence, %")
     axes.margins(0.08)
     axes.legend(loc="lower right")
     figure.draw_without_rendering()
-    named = [(row["madds_b"], 100 * row["miou"], row["known"], False) for row in map(by_number.get, known)]
-    places = [(by_number[number]["madds_b"], 100 * by_number[number]["miou"]) for number in front]
-    point_labels.write(axes, named, fontsize=9, bars=[(place, place) for place in places])
+    named = [(*places[row["design"]], row["known"], False) for row in rows if row["design"] in known]
+    point_labels.write(axes, named, fontsize=9, bars=[(places[number], places[number]) for number in front])
     return figure
 
 
+def front_rows(found, measured) -> list[dict]:
+    """The designs of the front as a table's rows. found: of `search.outcome`. measured: of `search.measured_ms`."""
+    by_number = {row["design"]: row for row in found["designs"]}
+    return [
+        {"design": row["design"], "mIoU": 100 * row["miou"], "MAdds": row["madds_b"], "parameters": row["params"] / 1e6}
+        | ({"predicted": row["predicted_ms"], "measured": measured[row["design"]]} if measured else {})
+        | {"head": row["head"]}
+        for row in map(by_number.get, found["front"])
+    ]
+
+
 def importance_plot(shares):
-    """Which knobs decide mIoU and MAdds, in percent of each. shares: `search.importance`."""
+    """Which knobs decide mIoU and cost, in percent of each. shares: `search.importance`."""
     figure, panels = plt.subplots(1, len(shares), figsize=(8.4, 3.4))
     for axes, (objective, knobs) in zip(panels, shares.items(), strict=True):
         names = list(knobs)[::-1]

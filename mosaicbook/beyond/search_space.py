@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 from itertools import combinations
+from types import SimpleNamespace
+
+import numpy as np
 
 from mosaiclib.models.spec import MosaicHead, merges
 
@@ -24,6 +27,22 @@ def suggest(trial, base):
         shared_levels=trial.suggest_categorical("shared_levels", (False, True)),
     )
     return replace(base, head=head, name=f"{base.name.partition('-')[0]}-design{trial.number}")
+
+
+def random_designs(base, seed):
+    """Endless random designs on the backbone of `base`, each once."""
+    generator, seen = np.random.default_rng(seed), set()
+    trial = SimpleNamespace(
+        suggest_int=lambda name, low, high, step: int(generator.choice(range(low, high + 1, step))),
+        suggest_categorical=lambda name, choices: choices[generator.integers(len(choices))],
+        number=0,
+    )
+    while True:
+        spec = suggest(trial, base)
+        if spec.head not in seen:
+            seen.add(spec.head)
+            yield spec
+            trial.number += 1
 
 
 def _merges(trial):

@@ -70,6 +70,8 @@ RANGES = {
     "count": Range(1, 100_000),
     "designs": Range(1, 100_000),
     "most_madds_b": Range(0, 1_000_000, "("),
+    "most_params_m": Range(0, 1_000_000, "("),
+    "most_ms": Range(0, 1_000_000, "("),
     "tables": Range(2, 8, numbers=int),
     "endpoint_filters": Range(8, 4096),
     # What is measured and shown
