@@ -136,7 +136,7 @@ def test_bad_parameters_stop_a_notebook_that_papermill_runs_by_hand():
         ("data", "shown", [0, 6], [-3, 10**400]),
         ("train", "epochs", [1], [0, -1]),
         ("train", "seed", [0, 2**32 - 1], [-1, 2**32]),
-        ("train", "learning_rate", [1e-9], [0.0, -0.1, 1e9]),
+        ("train", "learning_rate", [1e-9], [0.0, -0.1, 1e39, float("nan")]),
         ("train", "ema", [0.0, 0.9999], [1.0, -0.1]),
         ("export", "height", [0, 1024], [-1, 10**9]),
         ("figures", "height", [1], [0]),

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import NamedTuple
 
 _SIDE, _SEED = 16384, 2**32 - 1  # pixels; what numpy takes
+_RATE = 1e38  # what float32 holds: a training says itself that its rate is too high
 
 
 class Range(NamedTuple):
@@ -42,8 +43,8 @@ RANGES = {
     "crop": Range(1, _SIDE),
     "crop_height": Range(1, _SIDE),
     "crop_width": Range(1, _SIDE),
-    "learning_rate": Range(0, 1000, "("),
-    "rates": Range(0, 1000, "(", float, empty=True),
+    "learning_rate": Range(0, _RATE, "("),
+    "rates": Range(0, _RATE, "(", float, empty=True),
     "weight_decay": Range(0, 10),
     "warmup_steps": Range(0, 1_000_000_000),
     "dropout": Range(0, 1, ")"),
