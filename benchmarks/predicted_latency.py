@@ -35,11 +35,8 @@ def main():
         search_space.random_designs(base, 0), size, options.classes, folder / "profiled", options.profiled
     )
     unseen = list(islice(search_space.random_designs(base, 1), options.unseen))
-    paths = [folder / f"unseen-{number}.tflite" for number in range(len(unseen))]
-    for spec, path in zip(unseen, paths, strict=True):
-        layer_times.write(spec, size, options.classes, path)
     before = psutil.getloadavg()[0]
-    times = layer_times.by_turns(paths)
+    times = layer_times.times(unseen, size, options.classes, folder / "unseen")
     print(f"load {before:.1f} before and {psutil.getloadavg()[0]:.1f} after, on {psutil.cpu_count()} cores")
     print("design | predicted, ms | measured, ms | error, % | time of layers that were measured, %")
     errors = []

@@ -27,7 +27,7 @@ class Cheap:
     base, objective = KNOWN[0], "MAdds"
 
     def __init__(self, die_at=None, **limits):
-        self.die_at, self.trained, self.limits = die_at, [], {"MAdds": 2.0} | limits
+        self.die_at, self.trained, self.limits = die_at, [], limits or {"MAdds": 2.0}
 
     def costs(self, spec):
         madds = 1.5 + 2e-3 * spec.head.encoder_filters + 3e-3 * spec.head.decoder_filters * len(spec.head.merges)
@@ -98,7 +98,7 @@ def test_what_breaks_the_constraint_is_not_trained_and_the_front_is_of_all_pairs
 def test_milliseconds_may_be_the_cost_and_a_limit(tmp_path):
     """Of the same journal, in which designs that MAdds judged are another study's."""
     search.go_on(search.open_study(tmp_path / "trials.log"), Cheap(), 3, KNOWN, tell=lambda _: None)
-    study, task = search.open_study(tmp_path / "trials.log", "ms"), Cheap(ms=48, MAdds=None)
+    study, task = search.open_study(tmp_path / "trials.log", "ms"), Cheap(ms=48)
     task.objective = "ms"
     search.go_on(study, task, 18, KNOWN, tell=lambda _: None)
     found = search.outcome(study, KNOWN, "ms")

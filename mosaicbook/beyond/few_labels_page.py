@@ -103,7 +103,7 @@ def rows(found) -> list[dict]:
     """The arms as lines of a table."""
     return [{"labelled images": row["labelled_images"],
              "unlabelled images": f"{row['taught']} targets of a teacher" if row["taught"] else "not used",
-             "seeds": str(row["seeds"]), "mIoU": _text(row["miou"], row["miou_interval"])}
+             "seeds": str(row["seeds"]), "mIoU": intervals.text_of(row["miou"], row["miou_interval"])}
             for row in found["arms"]]  # fmt: skip
 
 
@@ -112,7 +112,7 @@ def difference_rows(found) -> list[dict]:
     names = {row["arm"]: f"{row['labelled_images']} labelled" + (" and the unlabelled" if row["taught"] else "")
              for row in found["arms"]}  # fmt: skip
     return [{"training": names[d["one"]], "compared with": names[d["other"]],
-             "difference": _text(d["difference"], d["interval"], "+"), "more accurate": d["more"]}
+             "difference": intervals.text_of(d["difference"], d["interval"], "+"), "more accurate": d["more"]}
             for d in found["differences"]]  # fmt: skip
 
 
@@ -121,23 +121,19 @@ def sentences(found) -> list[str]:
     told = []
     if found["differences"]:
         first, *others = found["differences"]
-        points = _text(first["difference"], first["interval"], "+")
+        points = intervals.text_of(first["difference"], first["interval"], "+")
         how = {verdict.YES: "is more accurate", verdict.NO: "is not more accurate",
                verdict.UNDECIDED: "is not shown to be more accurate"}  # fmt: skip
         told.append(f"Training on the unlabelled images as well {how[first['more']]}: {points} points.")
         if others:
-            gain = _text(others[0]["difference"], others[0]["interval"], "+")
+            gain = intervals.text_of(others[0]["difference"], others[0]["interval"], "+")
             told.append(f"All labels give {gain} points more than the few alone.")
     if law := found["law"]:
-        told.append(f"By the fitted law, twice as many labels as {law['images']} would give "
-                    f"{_text(law['gain_of_twice'], law['gain_interval'], '+')} points, if the law holds.")  # fmt: skip
+        gain = intervals.text_of(law["gain_of_twice"], law["gain_interval"], "+")
+        told.append(f"By the fitted law, twice as many labels as {law['images']} would give {gain} points, "
+                    f"if the law holds.")  # fmt: skip
         if "forecast" in law:
             told.append(f"Fitted without the last point, its forecast would have been "
-                        f"{_text(law['forecast'], law['forecast_interval'])} % there; measured is "
+                        f"{intervals.text_of(law['forecast'], law['forecast_interval'])} % there; measured is "
                         f"{100 * law['measured']:.1f} %.")  # fmt: skip
     return told
-
-
-def _text(value, interval, sign=""):
-    """A value in 0..1 in percent or points with its interval: "+1.2 [+0.3, +2.1]"."""
-    return intervals.text(value, intervals.Interval(value, *interval), sign=sign)

@@ -165,7 +165,6 @@ def _total(counts):
 def row(one) -> dict:
     """One evaluation as a line of a table."""
     training = one["training"]
-    lower, upper = (f"{100 * end:.1f}" for end in one["miou_interval"])
     return {"network": one["model"], "seed": str(training["seed"]),
             "learning rate": f"{training['recipe']['learning_rate']:g}",
-            "mIoU": f"{100 * one['miou']:.1f} [{lower}, {upper}]", "final loss": one["loss"][-1]}  # fmt: skip
+            "mIoU": intervals.text_of(one["miou"], one["miou_interval"]), "final loss": one["loss"][-1]}  # fmt: skip

@@ -41,8 +41,8 @@ class Task:
 
     base: the spec whose head is replaced. stored, held: taps of the training views and of the split to score on.
     recipe: of the heads. classes: how many. rule: of the IoU. input_size: (height, width) at which cost is counted.
-    limits: {one of COSTS: the most that a design may have}; no limit where it is None. objective: that of COSTS which
-    is to be low. rates: of this machine, which predict milliseconds, where the objective or a limit is of these.
+    limits: {one of COSTS: the most that a design may have}. objective: that of COSTS which is to be low. rates: of this
+    machine, which predict milliseconds, where the objective or a limit is of these.
     """
 
     base: object
@@ -52,7 +52,7 @@ class Task:
     classes: int
     rule: str
     input_size: tuple[int, int]
-    limits: dict[str, float | None]
+    limits: dict[str, float]
     objective: str = "MAdds"
     rates: LayerRates | None = None
 
@@ -122,8 +122,7 @@ def _try(study, trial, task, tell):
     for name, value in {"spec": spec.to_json(), "costs": costs}.items():
         trial.set_user_attr(name, value)
     for name, most in task.limits.items():
-        if most is not None:
-            trial.set_constraint(name, costs[name] - most)
+        trial.set_constraint(name, costs[name] - most)
     if broken := _broken(costs, task.limits):
         tell(f"design {trial.number}: {broken}: not trained")
         study.tell(trial, state=TrialState.PRUNED)
@@ -141,7 +140,7 @@ def _broken(costs, limits):
     """The limits that costs break, in words; "" where there is none."""
     return " and ".join(
         f"{costs[name]:.3f} {COSTS[name]}, more than {most:g}"
-        for name, most in limits.items() if most is not None and costs[name] > most
+        for name, most in limits.items() if costs[name] > most
     )  # fmt: skip
 
 
@@ -229,10 +228,9 @@ def base_spec(weights):
 def measured_ms(found, task, folder) -> dict[int, float]:
     """{design: milliseconds} of the front's designs, timed here by turns; {} without rates. found: `outcome`'s."""
     rows = [row for row in found["designs"] if row["design"] in found["front"] and task.rates]
-    paths = [Path(folder) / f"{row['design']}.tflite" for row in rows]
-    for row, path in zip(rows, paths, strict=True):
-        layer_times.write(ModelSpec.from_json(row["spec"]), task.input_size, task.classes, path)
-    return {row["design"]: ms for row, ms in zip(rows, layer_times.by_turns(paths), strict=True)}
+    specs = [ModelSpec.from_json(row["spec"]) for row in rows]
+    times = layer_times.times(specs, task.input_size, task.classes, folder)
+    return {row["design"]: ms for row, ms in zip(rows, times, strict=True)}
 
 
 def outcome(study, known, objective="MAdds") -> dict:

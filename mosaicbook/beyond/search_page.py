@@ -15,8 +15,6 @@ ROLES = {"default": "the paper's default", "accurate": "most accurate of the fro
          "cheap": "lowest cost, no less accurate in the search; or the next of the front"}  # fmt: skip
 UNITS = {"MAdds": "billions", "mIoU": "% [95 % interval]",
          "difference from the default": "points [95 % interval, simultaneous]"}  # fmt: skip
-
-
 AXES = {"MAdds": ("madds_b", "multiply-adds of the whole network, billions"),
         "ms": ("predicted_ms", "predicted milliseconds, float32, one thread")}  # fmt: skip
 
@@ -125,7 +123,7 @@ def shown(rows) -> list[dict]:
             "chosen as": ROLES[row["role"]],
             "MAdds": row["madds_b"],
             "seeds": row["seeds"],
-            "mIoU": intervals.text(row["miou"], intervals.Interval(row["miou"], *row["miou_interval"])),
+            "mIoU": intervals.text_of(row["miou"], row["miou_interval"]),
             "difference from the default": _difference(row, sign="+") if "difference" in row else None,
             "more accurate": row.get("more_accurate"),
         }
@@ -138,8 +136,7 @@ def _points(row):
 
 
 def _difference(row, sign=""):
-    interval = intervals.Interval(row["difference"], *row["difference_interval"])
-    return intervals.text(row["difference"], interval, sign=sign)
+    return intervals.text_of(row["difference"], row["difference_interval"], sign)
 
 
 def _share(row, default):

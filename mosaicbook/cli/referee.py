@@ -101,11 +101,15 @@ def _print(rows, data, split, samples):
     numbers = ("mIoU, %", "ms", "MB", "input")
     listed = table("network", *numbers, "classes", numbers=numbers, title=f"{data.title}, {split}")
     for row in rows:
-        interval = row["interval"] and intervals.Interval(row["miou"], *row["interval"])
         shown = "-" if row["mean_ms"] is None else f"{row['mean_ms']:.1f}"
         size = "x".join(map(str, row["input_size"]))
         listed.add_row(
-            row["network"], intervals.text(row["miou"], interval), shown, f"{row['size_mb']:.1f}", size, row["classes"]
+            row["network"],
+            intervals.text_of(row["miou"], row["interval"]),
+            shown,
+            f"{row['size_mb']:.1f}",
+            size,
+            row["classes"],
         )
     console().print(listed)
     for row in rows:

@@ -39,12 +39,13 @@ def training_losses(evaluations):
     evaluations: those of a run of notebook 25, each with its `loss` and `training`.
     """
     figure, axes = plt.subplots(figsize=(6.4, 3.6))
-    rates, seeds = [], []
-    for one in evaluations:
-        rate, seed = one["training"]["recipe"]["learning_rate"], one["training"]["seed"]
-        rates += [rate][: rate not in rates]
-        seeds += [seed][: seed not in seeds]
-        colour, dashes = figures.PALETTE[rates.index(rate) % len(figures.PALETTE)], DASHES[seeds.index(seed) % 4]
+    trainings = [(one["training"]["recipe"]["learning_rate"], one["training"]["seed"]) for one in evaluations]
+    rates, seeds = (list(dict.fromkeys(values)) for values in zip(*trainings, strict=True))
+    for one, (rate, seed) in zip(evaluations, trainings, strict=True):
+        colour, dashes = (
+            figures.PALETTE[rates.index(rate) % len(figures.PALETTE)],
+            DASHES[seeds.index(seed) % len(DASHES)],
+        )
         axes.plot(range(1, len(one["loss"]) + 1), one["loss"], color=colour, linestyle=dashes, marker="o", markersize=4,
                   label=f"learning rate {rate:g}, seed {seed}")  # fmt: skip
     axes.set(xlabel="epoch", ylabel="cross-entropy, nats", ylim=(0, None))

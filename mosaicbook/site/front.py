@@ -89,7 +89,7 @@ def _images(runs, content):
         ("beyond/int8", "plot_1"),
         ("figures/figure_3", "figure_3"),
     ]
-    plots += [(run.run_id, "plot_1") for run in runs if run.stage in ("labels", "search")]  # fmt: skip
+    plots += [(run.run_id, "plot_1") for run in runs if run.stage in ("labels", "search")]
     by_id = {run.run_id: run for run in runs}
     for run_id, name in plots:
         if run_id in by_id:

@@ -39,6 +39,11 @@ def text(estimate, interval, decimals=1, sign="") -> str:
     return f"{first} [{', '.join(ends)}]" if ends else first
 
 
+def text_of(estimate, ends, sign="") -> str:
+    """The same of an interval as a result keeps it: [lower, upper], or None for none."""
+    return text(estimate, ends and Interval(estimate, *ends), sign=sign)
+
+
 def drawn_again(blocks, rule, draws=DRAWS, seed=0):
     """mIoUs [draws] in 0..1 of as many blocks [K, C, C + 1] drawn with replacement.
 

@@ -7,21 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from mosaiclib import files, models
-from mosaiclib.export import to_tflite
-from mosaiclib.latency import layer_rates
+from mosaiclib import files
+from mosaiclib.latency import layer_rates, untrained
 from mosaiclib.latency.host import op_profile
+from mosaiclib.models.counting import cost_of
 from mosaiclib.tflite.graph import TFLiteGraph
 
 PROFILES, INFERENCES = 5, 4  # processes that profile a graph, and inferences in each
 MOST_TRIED = 3  # networks that are tried for each one that is wanted
 ROUNDS = 30  # inferences of a graph that is timed whole
-
-
-def write(spec, input_size, classes, path):
-    """Writes the float32 .tflite of an untrained network, with its logits as output."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_bytes(to_tflite(models.build(spec, input_size, classes, "logits", batch=1), "float32"))
 
 
 def operations(path, processes=PROFILES) -> list[dict]:
@@ -55,6 +49,14 @@ def by_turns(paths, rounds=ROUNDS) -> list[float]:
     return least.tolist()
 
 
+def times(specs, input_size, classes, folder) -> list[float]:
+    """The milliseconds of untrained networks, written into a folder and timed by turns."""
+    paths = [Path(folder) / f"{number}.tflite" for number in range(len(specs))]
+    for spec, path in zip(specs, paths, strict=True):
+        untrained.write_spec(spec, input_size, classes, path)
+    return by_turns(paths)
+
+
 def in_one_piece(path) -> bool:
     """Whether the profiler tells each operation of a file apart: of a graph in several pieces it adds some up."""
     try:
@@ -77,17 +79,17 @@ def rates(specs, input_size, classes, folder, wanted=6) -> layer_rates.LayerRate
     chosen = []
     for number, spec in enumerate(islice(specs, MOST_TRIED * wanted)):
         path = Path(folder) / f"{number}.tflite"
-        write(spec, input_size, classes, path)
+        network = untrained.write_spec(spec, input_size, classes, path)
         if in_one_piece(path):
-            chosen.append((path, models.cost(spec, input_size, classes)))
+            chosen.append((path, cost_of(network)))
         if len(chosen) == wanted:
             break
     if not chosen:
         raise ValueError("LiteRT's profiler tells the layers of none of these networks apart: no time is predicted.")
-    times = by_turns([path for path, _ in chosen])
+    whole = by_turns([path for path, _ in chosen])
     fitted = layer_rates.fitted(
         (layer_rates.measured(TFLiteGraph(path), operations(path)), counted, ms)
-        for (path, counted), ms in zip(chosen, times, strict=True)
+        for (path, counted), ms in zip(chosen, whole, strict=True)
     )
     with files.replacing(kept) as part:
         Path(part).write_text(json.dumps(fitted.to_json()), encoding="utf-8")
