@@ -12,7 +12,7 @@ from mosaicbook.runs.masking import without_secrets
 from mosaicbook.runs.records import Planned, read_runs
 from mosaicbook.show.paper_table import paper_table
 from mosaicbook.site import front, navigation, page_size, redact, run_page, sections, story, try_page
-from mosaicbook.site.publish import LIMIT_MB, publishable
+from mosaicbook.site.publish import LIMIT_MB, RUN_MB, publishable
 from mosaiclib.files import replacing
 
 __all__ = ["Planned", "build_site"]
@@ -54,7 +54,7 @@ def build_site(profile_folder, title, planned, publish=None, description="") -> 
         files |= _numbers(paged)
         files = {n: publishable(text, files) if n.endswith(".html") else text for n, text in files.items()}
         files = {n: redact.without_outside_paths(c) if isinstance(c, str) else c for n, c in files.items()}
-        _check_size(files)
+        _check_size(files, max(LIMIT_MB, RUN_MB * len(paged)))
     files |= {TRY: trial} if trial else {}
     _write(files, target, published=bool(publish))
     return target / "index.html"
@@ -112,12 +112,12 @@ def _counts_of(run):
     return [name for name in names if re.fullmatch(r"[\w.-]+\.npz", name) and (run.folder / name).is_file()]
 
 
-def _check_size(files):
+def _check_size(files, limit_mb):
     sizes = {name: len(_bytes(content)) / 1e6 for name, content in files.items()}
-    if sum(sizes.values()) >= LIMIT_MB:
+    if sum(sizes.values()) >= limit_mb:
         largest = max(sizes, key=sizes.get)
         raise ValueError(
-            f"The published report would be {sum(sizes.values()):.1f} MB, and the limit is {LIMIT_MB} MB: show fewer "
+            f"The published report would be {sum(sizes.values()):.1f} MB, and the limit is {limit_mb:g} MB: show fewer "
             f"or smaller images. The largest page is {largest} with {sizes[largest]:.1f} MB."
         )
 

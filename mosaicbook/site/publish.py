@@ -6,7 +6,8 @@ import re
 from mosaicbook.site.allow_list import parse
 from mosaicbook.site.redact import without_pictures
 
-LIMIT_MB = 25  # of a report: a study has a page, and counts of every image, for each training
+LIMIT_MB = 15  # of a report
+RUN_MB = 0.35  # of each run, where that is more: a study has a page, and counts of every image, for each training
 NOTE = "the data set's licence does not allow its photographs to be redistributed"
 _ANY_DATA = re.compile(r"data:[\w.+-]+/[\w.+-]+[;,]", re.IGNORECASE)
 
