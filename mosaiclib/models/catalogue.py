@@ -122,12 +122,16 @@ TABLE_8 = tuple(
 )
 TABLES = {2: TABLE_2, 3: TABLE_3, 4: TABLE_4, 5: TABLE_5, 6: TABLE_6, 7: TABLE_7, 8: TABLE_8}
 
-# One backbone, the authors' released one, under the heads that the paper compares: the CamVid study.
+# Two released backbones under the heads that the paper compares: the CamVid study.
 CAMVID_STUDY = (
     mosaic(m=448, f=64),
     replace(_with("mnmh448-mdl", "mnmh", LRASPPHead(skip_stride=4)), endpoint_filters=448),
     replace(_with("mnmh448-dlv3plus", "mnmh", DeepLabV3PlusHead()), endpoint_filters=448),
     mosaic(m=448, f=64, skips=""),
+    mosaic(m=448, skips=""),
+    _with("mnv2-mosaic", "mobilenet_v2"),
+    _with("mnv2-mdl", "mobilenet_v2", LRASPPHead(skip_stride=4)),
+    _with("mnv2-mosaic-noskip", "mobilenet_v2", MosaicHead(merges=())),
 )
 
 # What was published with other wirings.
