@@ -1,5 +1,6 @@
 """MOSAIC's structure: parameters to the unit, sizes that bins do not divide, and the two published wirings."""
 
+import json
 import math
 
 import keras
@@ -145,6 +146,18 @@ def test_a_damaged_weights_folder_is_refused_in_one_sentence(tmp_path):
 def test_an_unknown_name_suggests_the_nearest():
     with pytest.raises(ValueError, match="Did you mean mnmh480-mosaic"):
         catalogue.get("mnmh480-mosiac")
+
+
+def test_a_network_is_also_named_by_a_file_of_its_spec(tmp_path):
+    spec, path = catalogue.mosaic(m=448, f=24, bins=(2, 5)), tmp_path / "design.json"
+    path.write_text(json.dumps(spec.to_json()))
+    assert catalogue.get(str(path)) == spec
+    for content in (b"", b"[" * 100_000, b"\xff", b"{}", b"[1]"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"design\.json holds no spec of a network"):
+            catalogue.get(str(path))
+    with pytest.raises(ValueError, match=r"nowhere\.json holds no spec"):
+        catalogue.get(str(tmp_path / "nowhere.json"))
 
 
 def test_a_network_can_start_from_the_backbone_of_another(tmp_path):

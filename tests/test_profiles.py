@@ -16,6 +16,7 @@ import yaml
 
 from mosaicbook import paper, runs
 from mosaicbook.batch import dependencies, execution, markers, profiles, scheduler, waiting
+from mosaicbook.runs import evaluations
 from mosaicbook.runs.provenance import ROOT
 from mosaiclib import models
 from mosaiclib.data.sets.minicity import files as minicity_files
@@ -52,6 +53,42 @@ def test_every_profile_loads_and_gives_a_page_to_every_table_and_figure(name):
     for run_id in pages & set(plan.runs):
         if "profile" in plan.runs[run_id].all_parameters:
             assert plan.runs[run_id].parameters["profile"] == name
+
+
+def test_a_pattern_stands_for_the_folders_of_all_its_runs_and_what_it_sums_up_stands_behind(tmp_path, monkeypatch):
+    """A profile that trains a design of another run with two seeds, as the profile search does."""
+    monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path))
+    (tmp_path / "p.yaml").write_text("""
+title: t
+description: d
+runs:
+  pictures/r4: {notebook: notebooks/05_released_weights.ipynb, description: d}
+  search/a: {notebook: notebooks/60_search.ipynb, description: d, parameters: {weights: "run:pictures/r4/weights"}}
+  search/b:
+    notebook: notebooks/61_search_verdict.ipynb
+    description: d
+    parameters: {search: "run:search/a", default: "run:evaluate/camvid-best-seed*"}
+sweeps:
+  - dataset: camvid
+    designs: {best: "run:search/a/best.json"}
+    pretrained: {mnmh: "run:pictures/r4/weights"}
+    seeds: [3, 5]
+""")
+    plan = profiles.load(tmp_path / "p.yaml")
+    trained = [f"train/camvid-best-seed{seed}" for seed in (3, 5)]
+    evaluated = [f"evaluate/camvid-best-seed{seed}" for seed in (3, 5)]
+    assert set(plan.runs) == {"pictures/r4", "search/a", "search/b", *trained, *evaluated}
+    assert list(plan.runs)[-1] == "search/b" and plan.runs["search/b"].upstream(plan.runs)[1:] == evaluated
+    assert plan.runs[trained[1]].parameters == {
+        "dataset": "camvid", "model": "run:search/a/best.json", "seed": 5,
+        "initial_weights": "run:pictures/r4/weights", "initial_part": "mnmh.",
+    }  # fmt: skip
+    places = execution.resolved(plan, plan.runs["search/b"])
+    assert (ROOT / places["default"]).resolve() == tmp_path / "p" / "runs" / "evaluate" / "camvid-best-seed*"
+    for score, run_id in enumerate(evaluated):
+        (tmp_path / "p" / "runs" / run_id).mkdir(parents=True)
+        runs.write_json(tmp_path / "p" / "runs" / run_id / "result.json", {"miou": score, "split": "test"})
+    assert [one.result["miou"] for one in evaluations.of_folders(ROOT / places["default"])] == [0, 1]
 
 
 # === What depends on what ===

@@ -167,21 +167,28 @@ def _scratch_folder(profile, run_id):
 
 
 def resolved(profile, plan):
-    """{parameter: path} of the parameters that stand for other runs of the profile."""
+    """{parameter: path} of the parameters that stand for other runs of the profile; for many, a pattern of paths."""
     found = {}
     for name, (pattern, path) in plan.references().items():
-        candidates = [run_id for run_id in profile.runs if fnmatchcase(run_id, pattern)]
-        results = {run_id: result_of(profile.name, run_id) or {} for run_id in candidates}
-        scores = {name: result.get("kept_val_miou", result.get("best_val_miou")) for name, result in results.items()}
-        known = [run_id for run_id in candidates if scores[run_id] is not None]
-        if len(candidates) > 1 and not known:
-            raise RunFailed(f"None of the {len(candidates)} runs {pattern} has a score: {_why(profile, candidates[0])}")
-        best = max(known, key=scores.get) if known else candidates[0]
-        folder = folder_of(profile.name, best)
-        if fault := inventory.fault(folder):
-            raise RunFailed(f"The run {best} is not whole: {fault} `mosaic report` makes it again.")
-        found[name] = os.path.relpath(folder / path, ROOT)
+        used = [run_id for run_id in profile.runs if fnmatchcase(run_id, pattern)]
+        if plan.parameters[name].startswith("best:"):
+            pattern = _best(profile, used, pattern)
+            used = [pattern]
+        for run_id in used:
+            if fault := inventory.fault(folder_of(profile.name, run_id)):
+                raise RunFailed(f"The run {run_id} is not whole: {fault} `mosaic report` makes it again.")
+        found[name] = os.path.relpath(folder_of(profile.name, pattern) / path, ROOT)
     return found
+
+
+def _best(profile, candidates, pattern):
+    """The run with the highest mIoU on the val split; the only one without it, too."""
+    results = {run_id: result_of(profile.name, run_id) or {} for run_id in candidates}
+    scores = {name: result.get("kept_val_miou", result.get("best_val_miou")) for name, result in results.items()}
+    known = [run_id for run_id in candidates if scores[run_id] is not None]
+    if len(candidates) > 1 and not known:
+        raise RunFailed(f"None of the {len(candidates)} runs {pattern} has a score: {_why(profile, candidates[0])}")
+    return max(known, key=scores.get) if known else candidates[0]
 
 
 def _why(profile, run_id):

@@ -2,7 +2,8 @@
 
 A parameter value "run:train/minicity/weights" stands for the path `weights` in the folder of the run
 `train/minicity` of the same profile, and makes the one depend on the other. "best:train/minicity-lr*/weights"
-stands for that of the run, among those that the pattern names, with the highest mIoU on the val split.
+stands for that of the run, among those that the pattern names, with the highest mIoU on the val split, and
+"run:evaluate/minicity-seed*" for the folders of all runs that it names, as a pattern of paths.
 """
 
 import json
@@ -102,13 +103,15 @@ class Profile(BaseModel):
     @model_validator(mode="after")
     def _expand(self):
         added = {run_id: run for sweep in [*self.sweeps, *self.head_sweeps] for run_id, run in sweep.runs().items()}
+        behind = [run_id for run_id, run in self.runs.items() if run.upstream(added)]  # what sums up a sweep follows it
+        added |= {run_id: self.runs.pop(run_id) for run_id in behind}
         for folder in self.pages:
             alone = [ROOT / "notebooks" / f"{folder}.ipynb"]
             for path in sorted((ROOT / "notebooks" / folder).glob("*.ipynb")) or alone:
                 added[f"{folder}/{path.stem}"] = _page(path)
         for run_id, run in added.items():
             if run_id not in self.runs:
-                self.runs[run_id] = PlannedRun(**run)
+                self.runs[run_id] = run if isinstance(run, PlannedRun) else PlannedRun(**run)
         used = {name for run in self.runs.values() for name in _declared(ROOT / run.notebook)}
         if unused := [name for name in self.parameters if self.runs and name not in used]:
             raise ValueError(f"no run has a parameter '{unused[0]}', which `parameters` gives to all")

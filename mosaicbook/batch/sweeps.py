@@ -40,12 +40,13 @@ def _digits(rate):
 class Sweep(BaseModel):
     """One entry of `sweeps`.
 
-    rows: networks by name, beside those of `tables`. data_root: the data set's folder, where it is not in its
-    usual place. pretrained: {backbone: what it starts from}, a weights folder, "run:..." for that of another run, or
-    "random"; "whole" stands for networks without a backbone, and {} starts all from random weights. seeds: a training
-    and an evaluation each; several go with one learning rate. evaluate: None where a sweep only chooses a rate, by the
-    val split that trainings are validated on. about_train_s, about_s: how long a training, and any other run, takes
-    on the profile's machine.
+    rows: networks by name, beside those of `tables`. designs: {name: JSON file of a spec}, such as "run:..." for
+    what a search has chosen; they have the one backbone that `pretrained` names. data_root: the data set's folder,
+    where it is not in its usual place. pretrained: {backbone: what it starts from}, a weights folder, "run:..." for
+    that of another run, or "random"; "whole" stands for networks without a backbone, and {} starts all from random
+    weights. seeds: a training and an evaluation each; several go with one learning rate. evaluate: None where a
+    sweep only chooses a rate, by the val split that trainings are validated on. about_train_s, about_s: how long a
+    training, and any other run, takes on the profile's machine.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -53,6 +54,7 @@ class Sweep(BaseModel):
     data_root: str = ""
     tables: list[int] = Field(default_factory=list)
     rows: list[str] = Field(default_factory=list)
+    designs: dict[str, str] = Field(default_factory=dict)
     learning_rates: list[_Rate] = Field(default_factory=list)
     pretrained: dict[str, str] = Field(default_factory=dict)
     seeds: list[int] = Field(default=[0], min_length=1)
@@ -75,7 +77,9 @@ class Sweep(BaseModel):
             paper.records(table)
         for name in self.rows:
             catalogue.get(name)
-        if self.pretrained:
+        if self.designs and (self.rows or self.tables or len(self.pretrained) != 1):
+            raise ValueError("designs stand alone in a sweep, and pretrained names their one backbone")
+        if self.pretrained and not self.designs:
             used = {_backbone(name) for name in self.networks()}
             if missing := used - set(self.pretrained):
                 raise ValueError(
@@ -87,13 +91,14 @@ class Sweep(BaseModel):
 
     def starts_from(self, network) -> dict:
         """The parameters of a training that say what the network's backbone starts from."""
-        weights = self.pretrained.get(_backbone(network), "random")
-        return {} if weights == "random" else {"initial_weights": weights, "initial_part": f"{_backbone(network)}."}
+        backbone = next(iter(self.pretrained)) if network in self.designs else _backbone(network)
+        weights = self.pretrained.get(backbone, "random")
+        return {} if weights == "random" else {"initial_weights": weights, "initial_part": f"{backbone}."}
 
     def networks(self) -> list[str]:
         """The names of the sweep's networks, each once, in the order of the tables."""
         in_tables = [record.spec for table in self.tables for record in paper.records(table)]
-        return list(dict.fromkeys(in_tables + self.rows))
+        return list(dict.fromkeys(in_tables + self.rows + [*self.designs]))
 
     def timed(self) -> set[str]:
         """The networks that are exported and timed."""
@@ -124,7 +129,14 @@ class Sweep(BaseModel):
             found[f"train/{name}"] = {
                 "notebook": "notebooks/20_train.ipynb",
                 "description": f"{network} on {self.dataset}{at}, {self._start(network)}",
-                "parameters": {"model": network, **data, **self.starts_from(network), **self.train, **rate, **seeded},
+                "parameters": {
+                    "model": self.designs.get(network, network),
+                    **data,
+                    **self.starts_from(network),
+                    **self.train,
+                    **rate,
+                    **seeded,
+                },
                 "about_s": self.about_train_s,
             }
         if self.evaluate is None:

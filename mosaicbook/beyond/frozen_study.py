@@ -12,7 +12,6 @@ from mosaicbook.runs import evaluations, ledger
 from mosaiclib import evaluation, models
 from mosaiclib.evaluation import boundary, image_counts, intervals
 from mosaiclib.models import catalogue
-from mosaiclib.models.spec import ModelSpec
 from mosaiclib.training import frozen, taps
 
 BACKBONE = ("backbone", "endpoint_filters", "first_dilated_block", "normalisation", "padding")
@@ -23,7 +22,7 @@ def spec_on(model, weights):
 
     model: a name of the catalogue, or a .json file of a spec, as a search writes it.
     """
-    spec = ModelSpec.from_json(runs.read_json(model)) if model.endswith(".json") else catalogue.get(model)
+    spec = catalogue.get(model)
     card = models.load_card(weights)
     parts = {name: getattr(card.spec, name) for name in BACKBONE}
     return replace(spec, name=f"{card.spec.name.partition('-')[0]}-{spec.name.partition('-')[2]}", **parts)

@@ -13,6 +13,7 @@ figures.style()
 ROLES = {"default": "the paper's default", "accurate": "most accurate of the front",
          "same-cost": "most accurate at no more cost than the default",
          "cheap": "lowest cost, no less accurate in the search; or the next of the front"}  # fmt: skip
+HEADS_ALONE, WHOLE = "The heads were trained on the frozen backbone.", "The networks were trained whole."
 UNITS = {"MAdds": "billions", "mIoU": "% [95 % interval]",
          "difference from the default": "points [95 % interval, simultaneous]"}  # fmt: skip
 AXES = {"MAdds": ("madds_b", "multiply-adds of the whole network, billions"),
@@ -65,12 +66,13 @@ def importance_plot(shares):
 
 
 def verdicts(folders, madds) -> list[dict]:
-    """The paper's default and the chosen designs, each minus the default. folders: {role: run folder}, default first.
+    """The paper's default and the chosen designs, each minus the default.
 
-    madds: {role: billions}. A difference is of mean mIoUs over seeds, its interval by docs/evidence.md with the chance
-    of a false yes shared by all designs (Holm's first level). Raises ValueError where two may not be compared.
+    folders: {role: run folder, or a pattern of several}, default first. madds: {role: billions}. A difference is of
+    mean mIoUs over seeds, its interval by docs/evidence.md with the chance of a false yes shared by all designs
+    (Holm's first level). Raises ValueError where two may not be compared.
     """
-    found = {role: evaluations.of_folder(folder) for role, folder in folders.items()}
+    found = {role: evaluations.of_folders(folder) for role, folder in folders.items()}
     default = found["default"]
     for role, evaluated in found.items():
         reasons = evaluations.why_not(default[0], evaluated[0]) if evaluated else ["no evaluation"]
@@ -83,6 +85,7 @@ def verdicts(folders, madds) -> list[dict]:
     for role, evaluated in found.items():
         mean = intervals.of_network(counts[role], spread)
         row = {"role": role, "network": evaluated[0].spec.name, "seeds": len(evaluated), "madds_b": madds[role],
+               "trained": HEADS_ALONE if evaluated[0].result["training"]["frozen"] else WHOLE,
                "miou": mean.estimate, "miou_interval": [mean.lower, mean.upper]}  # fmt: skip
         if role != "default":
             difference = intervals.of_seeds(counts[role], counts["default"], spread)

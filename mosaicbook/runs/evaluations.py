@@ -140,6 +140,16 @@ def of_folder(folder, run_id="") -> list[Evaluated]:
     ]
 
 
+def of_folders(pattern) -> list[Evaluated]:
+    """The evaluations of one run's folder, or of those that a pattern of it names, such as evaluate/camvid-seed*.
+
+    Raises ValueError where one made none.
+    """
+    pattern = Path(pattern)
+    folders = sorted(pattern.parent.glob(pattern.name)) if "*" in pattern.name else [pattern]
+    return [evaluated for folder in folders for evaluated in of_folder(folder)]
+
+
 def of_profile(profile_name) -> tuple[list[Evaluated], list[str]]:
     """(the evaluations that may be compared with others, a sentence for each that may not and why).
 
