@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from mosaicbook.show import tables
 from mosaiclib import evaluation
 from mosaiclib.evaluation import image_counts, intervals, verdict
 from mosaiclib.evaluation.image_counts import ImageCounts
@@ -151,3 +152,14 @@ def test_only_the_same_images_are_subtracted(rng):
         with pytest.raises(ValueError, match=reason):
             intervals.of_pair(base, other)
     assert intervals.of_pair(base, base).estimate == 0
+
+
+def test_what_rounds_to_zero_has_no_sign():
+    """Neither in an interval nor in a table: a sign says that something is more or less."""
+    minus = "\N{MINUS SIGN}"
+    assert intervals.text_of(-0.0004, [-0.01, 0.0004], "+") == f"0.0 [{minus}1.0, 0.0]"
+    assert [tables.number(v, "+.1f") for v in (-0.04, 0.04, 0, -0.05001, 0.05001)] == [
+        "0.0", "0.0", "0.0", f"{minus}0.1", "+0.1",
+    ]  # fmt: skip
+    assert tables.number(-0.0) == "0" and tables.number(-1e-7) == f"{minus}1e{minus}07"
+    assert tables.number(-1234.5, ",.1f") == f"{minus}1\N{NARROW NO-BREAK SPACE}234.5"

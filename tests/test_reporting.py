@@ -229,6 +229,22 @@ def test_the_index_of_a_report_without_claims_says_what_its_own_runs_found(tmp_p
         assert 'class="gap"' not in page and "paper's claims hold" not in page, "this report was not to judge claims"
 
 
+def test_the_index_tells_how_often_the_test_splits_of_its_own_data_were_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path))
+    values = {"date": "2026-01-02", "dataset": "camvid", "weights_sha256": "ab", "recipe": "r", "by": "x"}
+    (tmp_path / "test_ledger.csv").write_text(",".join(values) + "\n" + ",".join(values.values()) + "\n")
+    write_run(tmp_path / "quick", "evaluate/a", notebook(), evaluation())
+
+    def index(run_id):
+        return site.build_site(tmp_path / "quick", "Quick look", plan(run_id)).read_text()
+
+    assert "test split" not in index("evaluate/a")
+    for name, sentence in (("camvid", "camvid was read 1 time, for 1 set"), ("mine", "no reading of the test split")):
+        write_run(tmp_path / "quick", f"evaluate/{name}", notebook(), evaluation(dataset=name, synthetic=False))
+        assert sentence in index(f"evaluate/{name}")
+        shutil.rmtree(tmp_path / "quick/runs/evaluate" / name)
+
+
 def test_code_is_folded_into_one_line_and_a_page_without_content_is_left_out(tmp_path):
     cells = [v4.new_code_cell(f"x = {i}", execution_count=i, outputs=[]) for i in range(3)]
     cells += [v4.new_markdown_cell("## Next"), v4.new_code_cell("print(1)", outputs=[printed("1")], execution_count=3)]

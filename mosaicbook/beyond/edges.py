@@ -13,6 +13,7 @@ from mosaiclib.evaluation import boundary, intervals
 from mosaiclib.evaluation.verdict import FEWEST_SEEDS
 from mosaiclib.models import catalogue
 from mosaiclib.models.spec import ModelSpec
+from mosaiclib.number_text import signed
 
 CLAIM = "Skip connections bring back detail above all on edges."
 SOURCE = "sections 2 and 5"
@@ -126,8 +127,9 @@ def _trained(rows):
     means = [[np.mean([get(row) for row in side]) for side in sides] for get in
              (lambda row: row["miou"], lambda row: row["boundary"][ratio])]  # fmt: skip
     gains = [100 * (hybrid / bare - 1) for hybrid, bare in means]
+    overlap, edge = (signed(gain, "+.1f") for gain in gains)
     sentence = (
-        f"On {sides[0][0]['data']}, {sides[0][0]['model']} has {gains[0]:+.1f} % mIoU and {gains[1]:+.1f} % boundary "
+        f"On {sides[0][0]['data']}, {sides[0][0]['model']} has {overlap} % mIoU and {edge} % boundary "
         f"IoU (at {100 * float(ratio):g} %) beside no skip"
     )
     seeds = [len(side) for side in sides]
@@ -136,8 +138,9 @@ def _trained(rows):
     gain = np.mean(values[0]) - np.mean(values[1])
     interval = intervals.Difference(gain, tuple(seeds), intervals.pooled(values), 0.0).interval()
     verdict = claims.YES if interval.lower > 0 else claims.NO if interval.upper < 0 else claims.UNDECIDED
-    ends = [100 * (math.exp(value) - 1) for value in (interval.estimate, interval.lower, interval.upper)]
-    return verdict, f"{sentence}: edges gain {ends[0]:+.1f} % [{ends[1]:+.1f}, {ends[2]:+.1f}] more than regions."
+    ratios = [math.exp(value) - 1 for value in (interval.estimate, interval.lower, interval.upper)]
+    estimate, lower, upper = (signed(100 * ratio, "+.1f") for ratio in ratios)
+    return verdict, f"{sentence}: edges gain {estimate} % [{lower}, {upper}] more than regions."
 
 
 def _with_and_without(rows):

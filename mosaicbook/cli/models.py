@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mosaicbook.cli import app, console, table
+from mosaiclib.number_text import signed
 
 importing = typer.Typer(no_args_is_help=True, help="Fill our networks with weights from published files.")
 app.add_typer(importing, name="import")
@@ -62,7 +63,7 @@ def list_madds(
             _size(row),
             row["paper_madds_text"],
             f"{row['reading_madds_b']:.{max(digits, 2)}f}",
-            f"{row['difference_percent']:+.2f} %",
+            f"{signed(row['difference_percent'], '+.2f')} %",
         )
     page = console()
     page.print(listed)

@@ -5,7 +5,7 @@ from html import escape
 from mosaicbook.explorer import designs, predicted
 from mosaicbook.show import figures
 from mosaicbook.show.networks.layered import COLOURS as PART_COLOURS
-from mosaicbook.show.tables import MINUS, number
+from mosaicbook.show.tables import number
 
 COLOURS = {"backbone": PART_COLOURS["backbone"], "encoder": PART_COLOURS["context"], "decoder": PART_COLOURS["decoder"]}
 KNOBS = {"input_size": "input size", "group_convolution": "group convolution", "shared_levels": "shared levels"}
@@ -136,7 +136,7 @@ def _amount(value, scale, spec, unit):
 def _difference(here, there):
     if here == there:
         return "0 %"
-    return f"{100 * (here / there - 1):+.1f} %".replace("-", MINUS)
+    return f"{number(100 * (here / there - 1), '+.1f')} %"
 
 
 def _size(design):

@@ -74,12 +74,13 @@ def rows(entries) -> list[dict]:
     return [{title: entry[name] for name, title in named.items()} for entry in reversed(entries)]
 
 
-def sentence(entries) -> str:
-    """What the ledger says, for a page."""
-    if not entries:
-        return "The ledger holds no reading of a test split."
+def sentence(entries, datasets) -> str:
+    """What the ledger says of these data sets, for a page; "" for none of them."""
+    own = [entry for entry in entries if entry["dataset"] in datasets]
+    if not own:
+        return f"The ledger holds no reading of the test split of {' or '.join(datasets)}." if datasets else ""
     sentences = []
-    for row in summary(entries):
+    for row in summary(own):
         reads, weights, recipes = (_times(row[n], word) for n, word in
                                    (("reads", "time"), ("weights", "set"), ("recipes", "recipe")))  # fmt: skip
         read = f"The test split of {row['dataset']} was read {reads}, for {weights} of weights by {recipes}"

@@ -8,9 +8,9 @@ from IPython.display import HTML
 
 from mosaicbook.runs.records import page_name
 from mosaicbook.runs.results import Table
+from mosaiclib.number_text import signed
 
 LONGEST_UNBROKEN = 28
-MINUS = "\N{MINUS SIGN}"
 
 
 def table(data, caption, units=None, formats=None, missing=None, numbers_as_text=()) -> HTML:
@@ -124,7 +124,7 @@ def number(value, spec=None) -> str:
     if spec is None:
         spec = "," if float(value).is_integer() and abs(value) < 1e15 else ",.4g"
         value = int(value) if spec == "," else value
-    return format(value, spec).replace(",", "\N{NARROW NO-BREAK SPACE}").replace("-", MINUS)
+    return signed(value, spec).replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def _whole(caption, inner, kind=""):

@@ -7,6 +7,7 @@ import yaml
 
 from mosaicbook.paper import claims_page
 from mosaicbook.paper.statements import MEASURED
+from mosaicbook.runs import ledger
 from mosaicbook.show.tables import number
 from mosaicbook.site import run_page
 from mosaiclib.evaluation.verdict import NO, NOT_TESTED, UNDECIDED, YES
@@ -100,6 +101,13 @@ def best(runs) -> list[dict]:
                 about += f"mean of {first.get('seeds')} seeds; interval over seeds and images"
                 found.append({"value": first["mIoU"], "about": about, "run": run, "synthetic": False})
     return found
+
+
+def reads(runs) -> str:
+    """How often the test splits of the report's own data sets were read; "" where all its data is synthetic."""
+    results = [run.raw for run in runs if run.done and run.raw]
+    names = [str(result["dataset"]) for result in results if result.get("dataset") and not result.get("synthetic")]
+    return ledger.sentence(ledger.read(), list(dict.fromkeys(names)))
 
 
 def yardsticks(runs) -> list[dict]:

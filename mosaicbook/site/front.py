@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from markupsafe import Markup
 
 from mosaicbook.paper import claims
-from mosaicbook.runs import ledger
 from mosaicbook.site import answer, redact, run_page, story
 
 _DRAWINGS = ("figure_1_cityscapes", "figure_1_ade20k_top31", "figure_3", "figure_4")
@@ -56,7 +55,7 @@ def pages(runs, content, title, description, ways, attached) -> dict[str, str]:
             "images": _images(runs, content),
             "tally": Markup(claims.tally_table(content["claims"]).data) if content["claims"] else "",
             "decided": claims.decided(content["claims"]),
-            "reads": ledger.sentence(ledger.read()),
+            "reads": answer.reads(runs),
         },
         "numbers.html": {
             "picture_runs": [run for run in runs if run.stage == "pictures"],

@@ -4,7 +4,7 @@ import csv
 import io
 import re
 
-from mosaicbook.show.tables import MINUS
+from mosaiclib.number_text import MINUS
 
 _THIN = "\N{NARROW NO-BREAK SPACE}"
 _DASHES = {"\N{EN DASH}", MINUS, ""}

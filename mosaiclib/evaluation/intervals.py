@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import ndtr, stdtrit
 
 from mosaiclib.evaluation.image_counts import miou
+from mosaiclib.number_text import signed
 
 LEVEL = 0.95
 DRAWS = 2000
@@ -35,7 +36,7 @@ def text(estimate, interval, decimals=1, sign="") -> str:
     sign: "+" for differences, whose positive numbers have a sign, too.
     """
     values = [estimate] if interval is None else [estimate, interval.lower, interval.upper]
-    first, *ends = (f"{100 * value:{sign}.{decimals}f}".replace("-", "\N{MINUS SIGN}") for value in values)
+    first, *ends = (signed(100 * value, f"{sign}.{decimals}f") for value in values)
     return f"{first} [{', '.join(ends)}]" if ends else first
 
 
