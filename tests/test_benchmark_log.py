@@ -23,6 +23,22 @@ PREFIXES = {
     "threadtime": lambda severity, text: f"11-24 18:27:09.123  4321  4567 {severity[0]} tflite  : {severity}: {text}",
     "brief": lambda severity, text: f"{severity[0]}/tflite  ( 4321): {text}",
     "time": lambda severity, text: f"11-24 18:27:09.123 {severity[0]}/tflite(4321): {severity}: {text}",
+    "long": lambda severity, text: f"[ 11-24 18:27:09.123  4321: 4567 {severity[0]}/tflite   ]\r\n{text}\r\n",
+    "thread": lambda severity, text: f"{severity[0]}( 4321: 4567) {text}",
+    "year, zone and user": lambda severity, text:
+        f"2024-11-24 18:27:09.123 +0100 shell  4321  4567 {severity[0]} tflite: {text}",
+    "epoch": lambda severity, text: f"1732471629.123  4321  4567 {severity[0]} tflite  : {text}",
+    "studio": lambda severity, text:
+        f"2024-11-24 18:27:09.123  4321-4567  tflite       org.example     {severity[0]}  {severity}: {text}",
+    "old studio": lambda severity, text: f"11-24 18:27:09.123 4321-4567/org.example {severity[0]}/tflite: {text}",
+    "list": lambda severity, text: f"  - {severity}: {text}  ",
+    "stars in a quotation": lambda severity, text: f"> > * {severity}: {text}\r",
+    "numbers": lambda severity, text: f"12. `{severity}: {text}`",
+    "table": lambda severity, text: f"| {severity}: {text} |",
+    "grep": lambda severity, text: f"12:{severity}: {text}",
+    "action": lambda severity, text: f"2024-11-24T18:27:09.1234567Z \x1b[36;1m{severity}: {text}\x1b[0m",
+    "clock": lambda severity, text: f"[18:27:09] {severity}:\xa0{text}",
+    "kernel": lambda severity, text: f"[   12.345678] {severity}: {text}",
     "colour": lambda severity, text: f"\x1b[32m11-24 18:27:09.123  4321  4567 {severity[0]} tflite  : {text}",
 }  # fmt: skip
 
@@ -64,6 +80,17 @@ def test_every_prefix_gives_the_same_numbers(prefix):
     assert log.inference == tool_log.Stats(50, pytest.approx(88.0, rel=1e-4), 0.25)
     assert (log.memory_mb, log.peak_memory_mb, log.failure) == (33.25, 41.5, None)
     assert of_log(log, "GPU") == "full"
+    fenced = tool_log.parse(f"Here it is:\r\n```text\r\n{written(lines, prefix)}\r\n```\r\n")
+    assert fenced == log
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_two_runs_in_one_log_are_not_read_as_one(prefix):
+    lines = written(run(FULL.format("GPU")), prefix)
+    log = tool_log.parse(f"{lines}\n{written(run(NOT.format('GPU')), prefix)}")
+    assert of_log(log, "GPU") == "failed" and log.failure.startswith("This log holds 2 runs")
+    summaries = "Model initialization: 12 ms\nInference (avg):  88.0 ms (50 runs)\n" * 3  # LiteRT's
+    assert tool_log.parse(summaries).failure.startswith("This log holds 3 runs")
 
 
 def test_numbers_in_scientific_notation_and_a_single_run():

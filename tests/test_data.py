@@ -124,6 +124,32 @@ def test_a_hostile_archive_is_refused_whole(member, camvid_zip, tmp_path, monkey
     assert not (tmp_path / "data").exists() and not (tmp_path / "escape.png").exists()
 
 
+def _flagged(content, bit):
+    """A zip's first member with a bit set in the flags of both its headers."""
+    changed = bytearray(content)
+    for signature, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        changed[changed.index(signature) + offset] |= bit
+    return bytes(changed)
+
+
+DAMAGES = {
+    "is encrypted": lambda content: _flagged(content, 1),
+    "is damaged": lambda content: content.replace(b"IDAT", b"IDAR", 1),  # the checksum differs
+    "is damaged: ": lambda content: content[:60] + content[80:],  # cut within a member
+    "not a readable zip": lambda content: content[:-60],
+}
+
+
+@pytest.mark.parametrize("said", DAMAGES)
+def test_a_damaged_archive_is_named_and_nothing_of_it_stays(said, camvid_zip, tmp_path, monkeypatch):
+    monkeypatch.setenv("MOSAIC_DATA", str(tmp_path / "data"))
+    path = camvid_zip()
+    path.write_bytes(DAMAGES[said](path.read_bytes()))
+    with pytest.raises(ValueError, match=said) as raised:
+        camvid.samples(path, "train")
+    assert str(path) in str(raised.value) and not list(tmp_path.glob("data/*"))
+
+
 def test_bad_files_are_named(tiny_dataset, tmp_path):
     sample = tiny_dataset.split("train")[0]
     images.write_png(sample.label_path, np.full((72, 88), 77, np.uint8))

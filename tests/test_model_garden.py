@@ -186,5 +186,9 @@ def test_archives_are_unpacked_and_damage_is_named(arrays, tmp_path):
     (tmp_path / "x.index").write_bytes(b"nothing")
     with pytest.raises(ValueError, match="damaged checkpoint"):
         model_garden.read(tmp_path / "x.index")
+    with tarfile.open(tmp_path / "bad.tar.gz", "w:gz") as tar:
+        tar.add(tmp_path / "x.index", "folder/x.index")
+    with pytest.raises(ValueError, match=r"bad\.tar\.gz is a damaged checkpoint"):  # not the folder it is unpacked to
+        model_garden.read(tmp_path / "bad.tar.gz")
     with pytest.raises(ValueError, match="not a TensorFlow checkpoint"):
         model_garden.read(tmp_path / "missing")

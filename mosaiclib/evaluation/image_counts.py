@@ -6,8 +6,6 @@ an image that is related to no other; `rule`, the IoU rule; `weights_sha256`, wh
 all intervals follow from these.
 """
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import numpy as np
 
 from mosaiclib.evaluation import iou
 from mosaiclib.files import replacing
+from mosaiclib.wording import shortened
 
 FILE = "image_counts.npz"
 BLOCK_FRAMES = 10  # neighbouring frames of a video that are drawn together: a third of a second and more
@@ -36,8 +35,8 @@ class ImageCounts:
             raise ValueError(f"Counts {shape}, {len(self.images)} images and {len(self.videos)} videos do not fit.")
         if self.rule not in iou.RULES:
             raise ValueError(f"There is no rule '{self.rule}': choose one of {', '.join(iou.RULES)}.")
-        if self.counts.size and self.counts.min() < 0:
-            raise ValueError("Counts of pixels are below 0.")
+        if self.counts.dtype.kind not in "iu" or (self.counts.size and self.counts.min() < 0):
+            raise ValueError("Counts of pixels are not whole numbers from 0.")
 
     @classmethod
     def of(cls, matrices, images, videos, rule, weights_sha256=""):
@@ -91,8 +90,9 @@ def load(path) -> ImageCounts:
             return ImageCounts(file["counts"], *names, str(file["rule"]), str(file["weights_sha256"]))
     except FileNotFoundError:
         raise ValueError(f"{path} is missing: evaluate again, and the counts of each image are kept.") from None
-    except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path} does not hold the counts of an evaluation: {error}.") from None
+    except Exception as error:  # readers of zip and npy files fail in many ways on a damaged one
+        why = shortened(error, 200).rstrip(".") or type(error).__name__
+        raise ValueError(f"{path} does not hold the counts of an evaluation: {why}.") from None
 
 
 def miou(counts, rule):

@@ -28,7 +28,7 @@ PALETTE = (
 
 HELD_OUT = "0006R0"  # 101 frames; the train split also has 0016E5 (204 frames) and 0001TP (62)
 ARCHIVE = "camvid_480x360_q95.zip"
-_MEMBER = re.compile(r"(train|val|test)(annot)?/[A-Za-z0-9_]+\.(jpg|png)")
+_MEMBER = re.compile(r"(train|val|test)(annot)?/([A-Za-z0-9_]+\.(jpg|png))?")
 _MAXIMUM_BYTES = 1 << 30
 
 
@@ -65,7 +65,8 @@ def _folder(root):
         raise fetch.NotAvailable(f"{root} does not exist: name a folder or zip that holds CamVid.")
     unpacked = fetch.data_folder() / "camvid"
     if root:
-        sha256 = _sha256(root)
+        about = Path(root).stat()
+        sha256 = _sha256(root, about.st_size, about.st_mtime_ns)
         if sha256 != fetch.FILES[ARCHIVE].sha256:  # never in the place of the published one
             unpacked = unpacked.with_name(f"camvid-{sha256[:12]}")
     if not unpacked.is_dir():
@@ -74,25 +75,50 @@ def _folder(root):
 
 
 @cache
-def _sha256(path):
+def _sha256(path, size, modified):
     return pooch.file_hash(str(path), alg="sha256")
 
 
 def _unpack(archive, folder):
-    """Unpacks only members of the expected form, to the new `folder`."""
+    """Unpacks only members of the expected form, to the new `folder`. Raises ValueError that names the archive."""
     try:
         with zipfile.ZipFile(archive) as file:
-            if sum(member.file_size for member in file.infolist()) > _MAXIMUM_BYTES:
-                raise ValueError(f"{archive} unpacks to more than 1 GiB: it is not the CamVid archive.")
-            if not file.namelist():
-                raise ValueError(f"{archive} is empty: it is not the CamVid archive.")
-            for member in file.namelist():
-                if not _MEMBER.fullmatch(member):
-                    raise ValueError(f"{archive} holds '{member}', which the CamVid archive does not.")
+            members = file.infolist()
+            _check(archive, members)
             with files.replacing_folder(folder, first_stays=True) as partial:
-                file.extractall(partial)
+                for member in members:
+                    if not member.is_dir():
+                        path = partial / member.filename
+                        path.parent.mkdir(exist_ok=True)
+                        path.write_bytes(_content(archive, file, member))
     except zipfile.BadZipFile:
         raise ValueError(f"{archive} is not a readable zip archive.") from None
+
+
+def _check(archive, members):
+    if sum(member.file_size for member in members) > _MAXIMUM_BYTES:
+        raise ValueError(f"{archive} unpacks to more than 1 GiB: it is not the CamVid archive.")
+    if not members:
+        raise ValueError(f"{archive} is empty: it is not the CamVid archive.")
+    names = set()
+    for name in (member.filename for member in members):
+        if not _MEMBER.fullmatch(name):
+            raise ValueError(f"{archive} holds '{files.as_text(name)}', which the CamVid archive does not.")
+        if name in names:
+            raise ValueError(f"{archive} holds '{name}' twice: zip the folder again.")
+        names.add(name)
+
+
+def _content(archive, file, member):
+    try:
+        return file.read(member)
+    except Exception as error:  # decoders fail in many ways on a damaged file
+        what = (
+            "is encrypted" if member.flag_bits & 1
+            else "is compressed in a way that Python cannot read" if isinstance(error, NotImplementedError)
+            else "is damaged"
+        )  # fmt: skip
+        raise ValueError(f"{archive} cannot be unpacked, its '{member.filename}' {what}: zip it again.") from None
 
 
 def dataset(name, root) -> Dataset:

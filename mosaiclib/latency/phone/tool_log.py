@@ -7,6 +7,7 @@ are left alone.
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 
 HARMLESS = ("--report_peak_memory_footprint",)  # an older tool may not know it without measuring something else
@@ -68,21 +69,26 @@ class Log:
 
 
 def parse(text) -> Log:
-    """Reads the merged output of one run, plain or as logcat shows it."""
+    """Reads the merged output of one run: plain, as logcat shows it, or pasted into a list or a quotation."""
     log, series, complaint = Log(), [], ""
-    for line in text.splitlines():
-        said = _PREFIX.sub("", line).strip()
+    begun = Counter()
+    for line in _COLOUR.sub("", text.replace("\xa0", " ")).splitlines():
+        said = _PREFIX.sub("", line).rstrip(" \t`|\\")
+        begun.update(filter(said.startswith, _ONCE))
         for pattern, take in _GRAMMAR:
             if match := pattern.search(said):
                 take(log, series, match)
                 break
         else:
-            complaint = said if _COMPLAINT.search(line) else complaint
+            complaint = said if said and _COMPLAINT.search(line) else complaint
     if series:
         log.warmup = series[0]
     if len(series) > 1:
         log.inference = series[1]
-    if harmful := [flag for flag in log.unknown_flags if flag.partition("=")[0] not in HARMLESS]:
+    runs = max(begun.values(), default=1)
+    if runs > 1:
+        log.failure = f"This log holds {runs} runs of the benchmark tool: read each by itself."
+    elif harmful := [flag for flag in log.unknown_flags if flag.partition("=")[0] not in HARMLESS]:
         log.failure = f"The benchmark tool does not know {' '.join(harmful)}: it measured something else."
     elif re.search(r"(?im)^.*unknown command line flag.*$", text):
         log.failure = (
@@ -90,7 +96,7 @@ def parse(text) -> Log:
         )
     elif log.failure is None and (log.inference is None or log.inference.mean_ms is None):
         log.failure = "The benchmark tool ended without a result."
-    if log.failure and complaint:
+    if log.failure and complaint and runs == 1:
         log.failure += f" It printed: {complaint}"
     return log
 
@@ -98,13 +104,21 @@ def parse(text) -> Log:
 # === Lines ===
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+# What stands before a line: marks of Markdown, quotes and grep, a clock, logcat's process, severity and tag (of its own
+# formats and Android Studio's two), the severity that the tool prints, and the place in the source.
 _PREFIX = re.compile(
-    r"^[>\s]*(?:\x1b\[[\d;]*m)*"
-    r"(?:(?:\d{4}-)?\d\d-\d\d \d\d:\d\d:\d\d\.\d+\s+)?"  # logcat: date and time,
-    r"(?:\d+\s+\d+\s+[VDIWEFA]\s+\S+\s*:\s|[VDIWEFA]/[^(:]+(?:\(\s*\d+\))?:\s)?"  # process, severity and tag
-    r"(?:(?:INFO|VERBOSE|WARN|WARNING|ERROR|FATAL): )?"
-    r"(?:\[[\w./]+:\d+\] |[IWEF]\d{4} \S+ +\d+ [\w./]+:\d+\] )?"
+    r"^(?:\s+"
+    r"|\[?(?:(?:\d{4}[-/])?\d\d[-/]\d\d[T ]|[A-Z][a-z]{2} +\d+ )?\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?[+-]\d{4}|Z)?\]?\s"
+    r"|\[ [\d-]+ [\d:.]+ +\d+: *\d+ [VDIWEFA]/\S+ *\]"
+    r"|\[ *\d+\.\d+\]\s|\d{9,}\.\d+\s"
+    r"|(?:\w+\s+)?\d+\s+\d+\s+[VDIWEFA]\s+\S+\s*:\s|[VDIWEFA]\(\s*\d+:\s*\d+\)\s"
+    r"|(?:\d+-\d+/\S+ )?[VDIWEFA]/[^(:]+(?:\(\s*\d+\))?:\s|\d+-\d+\s+\S+\s+\S+\s+[VDIWEFA]\s+"
+    r"|(?:INFO|VERBOSE|WARN|WARNING|ERROR|FATAL): "
+    r"|\[[\w./]+:\d+\] |[IWEF]\d{4} \S+ +\d+ [\w./]+:\d+\] "
+    r"|[>|`•]|[-*+]\s|\d+[.)]\s|\d+:(?=\D))*"
 )
+_COLOUR = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
+_ONCE = ("STARTING!", "Initialized session in", "Inference timings in us", "Model initialization:")  # in a run
 # An error by its severity, or in the words of runtimes and delegates that print none.
 _COMPLAINT = re.compile(
     r"\b(?:ERROR|FATAL)\b|\b[EF](?:/| )\s*tflite\b"
@@ -203,7 +217,7 @@ _GRAMMAR = [(re.compile(pattern.replace("NUMBER", _NUMBER)), take) for pattern, 
      r"executed by the delegate(?P<kernels>)", _applied),
     (r"Replacing (?P<r>\d+) out of (?P<t>\d+) node\(s\) with delegate \((?P<name>[^)]*)\) node",
      _replaced),
-    (r"(?P<name>[\w .-]*?[\w.-]): (?P<r>\d+) nodes delegated out of (?P<t>\d+) nodes", _claimed),
+    (r"(?<![\w .-])(?P<name>[\w .-]*?[\w.-]): (?P<r>\d+) nodes delegated out of (?P<t>\d+) nodes", _claimed),
     (r"^(?:First )?(?P<gpu>\d+) operations will run on the GPU, and the remaining (?P<cpu>\d+)", _split),
     (r"^No operations will run on the GPU, and all (\d+)",
      lambda log, series, match: setattr(log, "gpu_split", (0, int(match[1])))),

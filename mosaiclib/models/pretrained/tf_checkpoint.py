@@ -1,7 +1,9 @@
 """TensorFlow checkpoints of either generation: {name: array} from a prefix, a folder or a published archive."""
 
+import lzma
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 
 from mosaiclib.wording import shortened
@@ -15,10 +17,11 @@ def arrays(path, wanted):
     """
     path = Path(path)
     if not path.name.endswith((".tar.gz", ".tgz")):
-        return _read(_prefix(path), wanted)
+        prefix = _prefix(path, path)
+        return _read(prefix, prefix, wanted)
     with tempfile.TemporaryDirectory() as folder:
         _unpack(path, folder)
-        return _read(_prefix(Path(folder)), wanted)
+        return _read(_prefix(Path(folder), path), path, wanted)
 
 
 def fill(model, arrays, key_of, path, network):
@@ -40,11 +43,11 @@ def fill(model, arrays, key_of, path, network):
     return used
 
 
-def _prefix(path):
+def _prefix(path, named):
     if path.is_dir():
         indices = sorted(path.rglob("*.index"))
         if len(indices) != 1:
-            raise ValueError(f"{path} holds {len(indices)} checkpoints: name one by its .index file.")
+            raise ValueError(f"{named} holds {len(indices)} checkpoints: name one by its .index file.")
         path = indices[0]
     prefix = path.with_suffix("") if path.suffix == ".index" else path
     if not Path(f"{prefix}.index").is_file():
@@ -56,15 +59,16 @@ def _unpack(archive, folder):
     try:
         with tarfile.open(archive) as tar:
             tar.extractall(folder, filter="data")
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise ValueError(f"{archive} cannot be unpacked: {' '.join(str(error).split())}.") from None
+    except (tarfile.TarError, OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+        why = "it is no .tar.gz" if "could not be opened" in str(error) else str(error).rstrip(".")
+        raise ValueError(f"{archive} cannot be unpacked: {why}.") from None
 
 
-def _read(prefix, wanted):
+def _read(prefix, named, wanted):
     import tensorflow as tf
 
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if wanted(name)}
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{prefix} is a damaged checkpoint: {shortened(error, 400)}") from None
+        raise ValueError(f"{named} is a damaged checkpoint: {shortened(error, 400)}") from None
