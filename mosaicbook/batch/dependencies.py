@@ -17,7 +17,7 @@ from mosaicbook.runs.provenance import ROOT, at_root, fingerprint
 from mosaiclib.models import catalogue
 
 # Modules that make no number: the looks of pages; a run's book-keeping; names of networks, whose specs are settings.
-LOOKS = ("mosaicbook.show", "mosaicbook.site")
+LOOKS = ("mosaicbook.show", "mosaicbook.site", "mosaiclib.number_text")
 BOOKKEEPING = (
     "mosaiclib.files",
     *(f"mosaicbook.runs.{name}" for name in ("run", "parameters", "provenance", "masking")),
