@@ -130,6 +130,60 @@ def test_masks_that_lost_their_values_are_black_and_white_or_refused(ending, sce
         convert(tmp_path / "ids", tmp_path / "out2")
 
 
+def smoothed(label):
+    """A mask [H, W] or [H, W, 3] at half its size, each pixel the mean of four."""
+    return label.reshape(label.shape[0] // 2, 2, label.shape[1] // 2, 2, *label.shape[2:]).mean((1, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("levels", "legend", "sentence"),
+    [
+        ((0, 255, 255, 255), None, ""),
+        ((0, 255, 255, 255), "background\nobject\n", ""),
+        ((0, 4, 4, 4), None, r"values between others that nowhere fill 3x3 pixels \(3 of them, such as 1\)"),
+        ((0, 85, 170, 255), "background, 0\na, 85\nb, 170\nc, 255\n", "edges that were smoothed"),
+        (COLOURS, None, "edges that were smoothed"),
+    ],
+)
+def test_smoothed_edges_are_no_classes(levels, legend, sentence, scenes, tmp_path):
+    large = np.ones((11, 11), np.uint8)  # odd, so that edges fall into the middle of a pixel
+    for scene in scenes:
+        label = np.pad(np.kron(scene.label, large), ((0, scene.label.shape[0] % 2), (0, scene.label.shape[1] % 2)))
+        scene.label = label[: len(label) // 2 * 2, : label.shape[1] // 2 * 2]
+        mask = smoothed(np.uint8(levels)[scene.label])
+        save(tmp_path / "in/images" / f"{scene.name}.png", np.zeros((*mask.shape[:2], 3), np.uint8))
+        save(tmp_path / "in/masks" / f"{scene.name}.png", mask)
+    write_text(tmp_path / "legend.txt", legend or "")
+    options = {"legend": tmp_path / "legend.txt"} if legend else {}
+    if sentence:
+        with pytest.raises(ValueError, match=sentence):
+            convert(tmp_path / "in", tmp_path / "out", **options)
+        return
+    result = convert(tmp_path / "in", tmp_path / "out", **options)
+    assert result.classes == ["background", "object"] and "blurred edges" in result.notes[0]
+    for split in result.images:
+        for path in (tmp_path / "out/labels" / split).iterdir():
+            label = next(scene.label for scene in scenes if scene.name == path.stem)
+            np.testing.assert_array_equal(images.read_label(path), smoothed(255 * (label > 0)) > 127)
+
+
+def test_a_class_of_thin_lines_has_a_name_or_the_highest_id(scenes, tmp_path):
+    for thin, other in ((2, 1), (1, 2)):
+        root = tmp_path / str(thin)
+        for scene in scenes:
+            label = np.where(np.kron(scene.label, np.ones((9, 9))) > 0, other, 0).astype(np.uint8)
+            label[7], label[:, 5] = thin, thin
+            save(root / "images" / f"{scene.name}.png", np.zeros((*label.shape, 3), np.uint8))
+            save(root / "masks" / f"{scene.name}.png", label)
+    assert convert(tmp_path / "2", tmp_path / "out").classes == ["background", "class 1", "class 2"]
+    with pytest.raises(ValueError, match="or classes of thin lines"):
+        convert(tmp_path / "1", tmp_path / "out1")
+    write_text(tmp_path / "1/classes.txt", "ground\nwire\npost\n")
+    assert convert(tmp_path / "1", tmp_path / "out1").classes == ["ground", "wire", "post"]
+    said = [verify(datasets.get("folder", tmp_path / folder)).notes for folder in ("out", "out1")]
+    assert not said[0] and said[1][0].startswith("In train the ids 1 nowhere fill 3x3 pixels")
+
+
 @pytest.mark.parametrize("part", ["images", "masks"])
 def test_a_file_of_several_images_is_not_its_first_one(part, scenes, tmp_path):
     for number, scene in enumerate(scenes):

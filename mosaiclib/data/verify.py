@@ -36,12 +36,13 @@ def verify(dataset, split=None, progress=lambda results, **_: results) -> Findin
         listed = _attempt(findings.problems, "", dataset.listing, name)
         samples, problems = listed or ([], [])
         findings.problems += problems
-        present = set()
+        present, filled = set(), set()
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             checked = threads.map(lambda sample: _check(dataset, sample), samples)
             for sample, result in zip(samples, progress(checked, total=len(samples), desc=name), strict=True):
                 findings.problems += result.problems
                 present |= result.ids
+                filled |= result.filled
                 turned += [sample.image_path] if result.turned else []
         findings.pictures[name] = len(samples)
         wanted = dataset.published.get(name, len(samples))
@@ -50,6 +51,13 @@ def verify(dataset, split=None, progress=lambda results, **_: results) -> Findin
             findings.problems.append(f"{name} holds {len(samples):,} images of the {wanted:,} published: {beside}.")
         seen = {dataset.to_train_id[i] for i in present}
         findings.unseen[name] = [text for index, text in enumerate(dataset.classes) if index not in seen]
+        lowest, highest = min(filled, default=0), max(filled - {images.IGNORE}, default=0)
+        thin = [number for number in sorted(present - filled) if lowest < number < highest]
+        if thin and dataset.name == "folder":
+            findings.notes.append(
+                f"In {name} the ids {', '.join(map(str, thin))} nowhere fill 3x3 pixels: thin lines, or blends where "
+                "label maps were smoothed. Look at them in notebook 10."
+            )
         if name == "train":
             findings.problems += guard.faults(dataset, present)
     if dataset.name == "folder" and not split:
@@ -69,10 +77,14 @@ def verify(dataset, split=None, progress=lambda results, **_: results) -> Findin
 
 @dataclass
 class _Checked:
-    """problems: in the files of a pair. ids: on disk, in its label map. turned: by EXIF, unseen in the size."""
+    """problems: in the files of a pair. ids: on disk, in its label map. filled: those that fill 3x3 pixels.
+
+    turned: by EXIF, unseen in the size.
+    """
 
     problems: list[str] = field(default_factory=list)
     ids: set[int] = field(default_factory=set)
+    filled: set[int] = field(default_factory=set)
     turned: bool = False
 
 
@@ -85,6 +97,7 @@ def _check(dataset, sample):
             present = np.flatnonzero(np.bincount(label.ravel(), minlength=256))
             if _attempt(result.problems, sample.label_path, dataset.train_ids, present, sample.label_path) is not None:
                 result.ids = set(present.tolist())
+                result.filled = set(images.filled_values(label).tolist())
         if image is not None and label is not None:
             _attempt(result.problems, sample.label_path, dataset.check_sizes, image, label, sample)
             size, orientation = images.size_and_orientation(sample.image_path)

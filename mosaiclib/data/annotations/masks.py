@@ -43,14 +43,15 @@ def of_pairs(title, pairs, legend, left_out=()) -> Reading:
             colour = survey.palette.get(value, (value,) * 3)
             in_colour = in_colour or palette.setdefault(value, colour) != colour
     has_palette = any(survey.palette for _, survey in surveyed)
-    counts = Counter()
+    counts, filled = Counter(), set()
     for _, survey in surveyed:
         counts.update(survey.colours if in_colour else survey.values)
+        filled.update(map(survey.number, survey.filled) if in_colour else survey.filled)
         if len(counts) > 1 << 20:
             raise ValueError("The masks hold more than a million values: they are not masks of classes.")
     decide = meaning.by_colour if in_colour else meaning.by_value
     blurred = any(survey.is_lossy for _, survey in surveyed)
-    table = decide(reading, counts, legend, palette if has_palette else {}, blurred)
+    table = decide(reading, counts, legend, palette if has_palette else {}, blurred, filled)
     for (image, mask, split), _ in surveyed:
         reading.items.append(Item(image, split, None, partial(_draw, mask, table, in_colour), mask))
     return reading
@@ -60,14 +61,19 @@ def of_pairs(title, pairs, legend, left_out=()) -> Reading:
 class _Survey:
     """How often each value, or (r, g, b) as one number, occurs in a mask; palette: the colour of each value.
 
-    is_lossy: whether its file's compression has changed values.
+    filled: those that fill 3x3 pixels somewhere. is_lossy: whether its file's compression has changed values.
     """
 
     values: Counter
     colours: Counter
     palette: dict
+    filled: list
     is_colour: bool
     is_lossy: bool
+
+    def number(self, value):
+        """A value's colour as one number."""
+        return value if self.is_colour else meaning.one_number(self.palette.get(value, (value,) * 3))
 
 
 def _surveys(pairs, reading):
@@ -76,11 +82,14 @@ def _surveys(pairs, reading):
             pixels, palette = pixels_of(pair[1])
             is_lossy = stored.is_lossy(pair[1])
             if pixels.ndim == 3:
-                return _Survey(Counter(), _counted(_packed(pixels)), {}, True, is_lossy)
-            values, colours = _counted(pixels), Counter()
-            for value, count in values.items():
-                colours[meaning.one_number(palette.get(value, (value,) * 3))] += count
-            return _Survey(values, colours, palette, False, is_lossy)
+                packed = _packed(pixels)
+                filled = images.filled_values(packed).tolist()
+                return _Survey(Counter(), _counted(packed), {}, filled, True, is_lossy)
+            filled = images.filled_values(pixels).tolist()
+            survey = _Survey(_counted(pixels), Counter(), palette, filled, False, is_lossy)
+            for value, count in survey.values.items():
+                survey.colours[survey.number(value)] += count
+            return survey
         except ValueError as error:
             return error
 

@@ -2,31 +2,39 @@
 
 from collections import Counter
 
+import numpy as np
+
 from mosaiclib.data.annotations.form import BACKGROUND, is_ignored
 from mosaiclib.data.annotations.stored import LOSSY
 from mosaiclib.data.images import IGNORE
 
 _RARE = 0.01  # share of all pixels that blended colours may have
+_ROUNDING = 2  # how far a blend of two colours may lie from the line between them
+_FEW = 64  # colours that may each be a class
 
 
-def by_value(reading, counts, legend, palette, blurred=False):
+def by_value(reading, counts, legend, palette, blurred, filled):
     """{value: id} of masks with one channel, which also fills the reading's names and notes.
 
-    blurred: whether the files' compression has changed values; then black and white alone can be told apart.
+    blurred: whether the files' compression has changed values; then black and white alone can be told apart. filled:
+    values that fill 3x3 pixels somewhere, as blends at smoothed edges do not.
     """
-    table = _binary(reading, counts, legend, blurred)
+    values = sorted(counts)
+    largest = max((value for value in values if value != IGNORE), default=0)
+    as_ids = values[-1] <= IGNORE and (largest < 2 * len(values) or (legend.names and largest <= max(legend.names)))
+    as_ids = as_ids or bool(palette and values[-1] <= IGNORE)
+    sure = filled - {IGNORE} if as_ids else filled
+    blends = [] if palette or len(values) > IGNORE + 1 else _blends(counts.keys(), sure, lambda value: value)
+    table = _binary(reading, counts, legend, blurred, blends if not as_ids else [])
     if table:
         return table
     if blurred:
         raise ValueError(f"The masks hold more than black and white, and {LOSSY}.")
-    values = sorted(counts)
+    _refuse_blends([value for value in blends if value not in legend.names], "`name, value`")
     if palette and legend.colours:
-        return by_colour(reading, counts, legend, palette, of_values=True)
+        return by_colour(reading, counts, legend, palette, blurred, filled, of_values=True)
     if len(values) > IGNORE + 1:
         raise ValueError(f"The masks hold {len(values)} different values: they are not masks of classes.")
-    largest = max((value for value in values if value != IGNORE), default=0)
-    as_ids = values[-1] <= IGNORE and (largest < 2 * len(values) or (legend.names and largest <= max(legend.names)))
-    as_ids = as_ids or bool(palette and values[-1] <= IGNORE)
     classes = [value for value in values if not (as_ids and value == IGNORE)]
     if not classes:
         raise ValueError("The masks hold nothing but 255, which stands for pixels without a class.")
@@ -45,12 +53,35 @@ def by_value(reading, counts, legend, palette, blurred=False):
     return table
 
 
-def _binary(reading, counts, legend, lossy):
+def _blends(numbers, filled, colour):
+    """Those of the numbers that are not filled and lie between two that are. colour: of a number, or itself."""
+    sure = np.array([np.atleast_1d(colour(number)) for number in filled & numbers], float)
+    found = []
+    for number in sorted(numbers - filled) if len(sure) > 1 else []:
+        one = np.atleast_1d(colour(number)) - sure
+        other = one[:, None] - one[None]  # from each filled one to each other
+        along = np.einsum("ik,ijk->ij", one, other) / np.maximum((other**2).sum(-1), 1)
+        beside = np.abs(one[:, None] - along[..., None] * other).max(-1)
+        if ((along > 0) & (along < 1) & (beside <= _ROUNDING)).any():
+            found.append(number)
+    return found
+
+
+def _refuse_blends(found, line):
+    if found:
+        raise ValueError(
+            f"The masks hold values between others that nowhere fill 3x3 pixels ({len(found)} of them, such as "
+            f"{found[0]}): edges that were smoothed, or classes of thin lines. Save masks without smoothing, or name "
+            f"each class in a legend (--legend FILE, one {line} a line)."
+        )
+
+
+def _binary(reading, counts, legend, lossy, blends):
     """{value: id} where masks show one object: two values, 0 and another, or nearly so where JPEG blurred them."""
     total, values = sum(counts.values()), sorted(counts)
     near = sum(n for value, n in counts.items() if value <= 16 or 239 <= value <= 255)
-    unnamed = legend.path is None or (lossy and len(legend.names) == 2)
-    blurred = (lossy or len(values) > 16) and 239 <= values[-1] <= 255 and near >= 0.97 * total and unnamed
+    unnamed = legend.path is None or ((lossy or blends) and len(legend.names) == 2)
+    blurred = (lossy or blends or len(values) > 16) and 239 <= values[-1] <= 255 and near >= 0.97 * total and unnamed
     two = len(values) == 2 and values[0] == 0 and not (values[1] == 1 and len(legend.names) > 1)
     if not (two or blurred) or len(legend.names) > 2 or values[-1] > 65535:
         return None
@@ -62,8 +93,11 @@ def _binary(reading, counts, legend, lossy):
     return {0: 0, values[1]: 1}
 
 
-def by_colour(reading, counts, legend, palette, blurred=False, of_values=False):
-    """{colour as one number: id}, by the legend or by what is found; of_values: {value: id} of a palette."""
+def by_colour(reading, counts, legend, palette, blurred, filled, of_values=False):
+    """{colour as one number: id}, by the legend or by what is found; of_values: {value: id} of a palette.
+
+    blurred, filled: as of `by_value`.
+    """
     key = (lambda value: one_number(palette.get(value, (value,) * 3))) if of_values else lambda number: number
     shares = Counter()
     for value, count in counts.items():
@@ -75,7 +109,10 @@ def by_colour(reading, counts, legend, palette, blurred=False, of_values=False):
     elif blurred:
         raise ValueError(f"The masks hold colours, and {LOSSY}, or name each colour in a legend (--legend FILE).")
     else:
-        classes = _found(shares, total)
+        if len(shares) <= _FEW:
+            blends = _blends(shares.keys(), filled, _unpacked)
+            _refuse_blends([_unpacked(number) for number in blends], "`name, r, g, b`")
+        classes = _found(shares, total, filled)
         reading.notes.append("No legend was found: each colour is a class, and classes.yaml may be given other names.")
     unknown = {number: n for number, n in shares.items() if number not in classes}
     share = sum(unknown.values()) / total
@@ -103,13 +140,13 @@ def by_colour(reading, counts, legend, palette, blurred=False, of_values=False):
     return {value: ids.get(key(value), IGNORE) for value in counts}
 
 
-def _found(shares, total):
+def _found(shares, total, filled):
     """{colour: name}: black first, the others by how much they cover, until only blends are left."""
     from PIL.ImageColor import colormap
 
     known = {value: name for name, value in reversed(colormap.items()) if isinstance(value, str)}
-    if len(shares) > 64:
-        shares = Counter({number: n for number, n in shares.items() if n >= 0.0005 * total})
+    if len(shares) > _FEW:
+        shares = Counter({number: n for number, n in shares.items() if n >= 0.0005 * total and number in filled})
     if len(shares) > IGNORE:
         raise ValueError(f"The masks hold {len(shares)} colours: they are not masks of classes.")
     order = sorted(shares, key=lambda number: (number != 0, -shares[number], number))
