@@ -124,6 +124,9 @@ def test_bad_parameters_stop_a_notebook_that_papermill_runs_by_hand():
     assert parameters.from_namespace(namespace) == {"count": 3, "name": "x"}
     with pytest.raises(ValueError, match="Did you mean 'count'"):
         parameters.from_namespace({**namespace, "cout": 4})
+    trains = {"__annotations__": {"recipe": str}, "recipe": "quick", "dropout": 0.1}
+    with pytest.raises(ValueError, match=r"'dropout' is a value of a recipe.* a YAML file .* the parameter 'recipe'"):
+        parameters.from_namespace(trains)
     with pytest.raises(ValueError, match="'name' must be str"):
         parameters.from_namespace({**namespace, "name": 4})
     with pytest.raises(ValueError, match="'name' cannot be written into a result"):

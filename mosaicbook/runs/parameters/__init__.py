@@ -7,6 +7,7 @@ import ast
 import difflib
 import json
 import math
+from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 
@@ -51,6 +52,11 @@ def check(values, known, stage=""):
         if is_secret(name):
             raise ValueError(f"Parameter '{name}' looks like a secret, and parameters are written into reports.")
         if name not in known:
+            if "recipe" in known and name in _recipe_values():
+                raise ValueError(
+                    f"'{name}' is a value of a recipe and no parameter of this notebook: write it into a YAML file "
+                    "like those in recipes/, and give that file's path as the parameter 'recipe'."
+                )
             near = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else f" There are: {', '.join(known)}."
             raise ValueError(f"Unknown parameter '{name}'.{hint}")
@@ -66,6 +72,12 @@ def check(values, known, stage=""):
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"Parameter '{name}' must be a finite number, but it is {value!r}.")
         ranges.check(name, value, stage)
+
+
+def _recipe_values():
+    from mosaiclib.training.recipes import Recipe  # imports Keras
+
+    return [value.name for value in fields(Recipe)]
 
 
 def from_namespace(namespace, stage=""):
