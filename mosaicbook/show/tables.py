@@ -10,7 +10,7 @@ from mosaicbook.runs.records import page_name
 from mosaicbook.runs.results import Table
 from mosaiclib.number_text import signed
 
-LONGEST_UNBROKEN = 28
+LONGEST_UNBROKEN = 24
 
 
 def table(data, caption, units=None, formats=None, missing=None, numbers_as_text=()) -> HTML:
@@ -48,6 +48,8 @@ def table(data, caption, units=None, formats=None, missing=None, numbers_as_text
             shown = _gap(missing) if _is_missing(value) else _shown(value, formats.get(column), column in numeric)
             short = position and isinstance(value, str) and len(value) <= LONGEST_UNBROKEN
             kind = ' class="number"' if column in numeric else ' class="short"' if short else ""
+            if position == 0 and isinstance(value, str) and len(value) > LONGEST_UNBROKEN:
+                shown = shown.replace("_", "_<wbr>")  # a file's name
             cells.append(f'<th scope="row">{shown}</th>' if position == 0 else f"<td{kind}>{shown}</td>")
         body.append(f"<tr>{''.join(cells)}</tr>")
     return HTML(_whole(caption, f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"))

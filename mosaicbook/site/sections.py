@@ -1,6 +1,7 @@
 """The sections of the index: images, curves, IoU by class, files and timings, drawn from result.json files."""
 
 from collections import defaultdict
+from itertools import takewhile
 from math import isfinite
 
 from markupsafe import Markup, escape
@@ -10,6 +11,7 @@ from mosaicbook.show.links import run_link
 from mosaicbook.show.timings import timings as timings_table
 
 CURVES_A_PLOT = 8
+MOST_BARRED = 3  # columns of a table, beyond which bars beside the numbers only take the room
 
 
 def pictures(run):
@@ -84,21 +86,24 @@ def _curve(runs, field, scale, label, alt):
                 if _known(getattr(epoch, field))]  # fmt: skip
         if line:
             points[run.run_id.split("/", 1)[1]] = line
-    if not points:
-        return None
+    if not any(len(line) > 1 for line in points.values()):
+        return None  # validated once, at the end: no curve
+    words = [name.split("-") for name in points]
+    shared = len([*takewhile(lambda same: len({*same}) == 1, zip(*words, strict=False))]) if len(points) > 1 else 0
     with matplotlib.rc_context():
         figures.style()
         from matplotlib import pyplot
 
         fig, axes = pyplot.subplots()
-        for name, line in points.items():
-            axes.plot(*zip(*line, strict=True), label=name, marker="o", markersize=4 if len(line) < 40 else 0)
+        for name, line in zip(words, points.values(), strict=True):
+            told = "-".join(name[shared:] or name)
+            axes.plot(*zip(*line, strict=True), label=told, marker="o", markersize=4 if len(line) < 40 else 0)
         axes.set(xlabel="epoch", ylabel=label)
         axes.set_ylim(bottom=0)
         plots.whole_epochs(axes)
         axes.grid(axis="x", visible=False)
         if len(points) > 1:
-            axes.legend(loc="best")
+            fig.legend(loc="outside lower center", ncols=2, fontsize="small")  # over no line
         return figures.figure(fig, alt)
 
 
@@ -116,8 +121,9 @@ def per_class(runs):
             for run in evaluated
         )
         rules = sorted({run.result.rule for run in evaluated})
-        body = [_iou_line("mean", [run.result.miou for run in evaluated], "total")]
-        body += [_iou_line(name, [run.result.per_class_iou.get(name) for run in evaluated]) for name in names]
+        lines = {"mean": [run.result.miou for run in evaluated]}
+        lines |= {name: [run.result.per_class_iou.get(name) for run in evaluated] for name in names}
+        body = [_iou_line(name, values, name == "mean") for name, values in lines.items()]
         pictures = sorted({run.result.n_images for run in evaluated})
         over = sorted({run.result.over for run in evaluated} - {""})
         caption = (
@@ -133,7 +139,7 @@ def per_class(runs):
     return found
 
 
-def _iou_line(name, values, kind=""):
+def _iou_line(name, values, is_total):
     cells = []
     for value in values:
         if not _known(value):
@@ -141,8 +147,9 @@ def _iou_line(name, values, kind=""):
             continue
         width = min(max(100 * value, 0), 100)
         bar = f'<span class="share"><span style="width:{width:.1f}%"></span></span>'
-        cells.append(f'<td class="number barred">{bar}{100 * value:.1f}</td>')
-    return f'<tr class="{kind}"><th scope="row">{escape(name)}</th>{"".join(cells)}</tr>'
+        barred = len(values) <= MOST_BARRED
+        cells.append(f'<td class="number{" barred" * barred}">{bar * barred}{100 * value:.1f}</td>')
+    return f'<tr class="{"total" * is_total}"><th scope="row">{escape(name)}</th>{"".join(cells)}</tr>'
 
 
 def exports(runs):
