@@ -86,7 +86,7 @@ def test_the_interval_of_seeds_is_student_s_two_sample_interval():
 
 def test_how_many_seeds_would_see_a_difference():
     assert [intervals.seeds_needed(points, 1.1) for points in (2, 1, 0.5)] == [6, 21, 77]
-    assert intervals.seeds_needed(1, 1.1, data_sd=0.5) is None
+    assert intervals.seeds_needed(0.01, 1.1) is None
 
 
 @pytest.mark.parametrize("images", [12, 25])

@@ -120,7 +120,7 @@ def test_dilation_stands_only_where_a_stride_was_removed(name):
 def test_lraspp_pools_in_wide_windows(size, grid):
     """Grids of 1024x2048, 769x769, 512x512 and 1025x2049 images."""
     coarse, fine = keras.Input((*size, 5)), keras.Input((2 * size[0], 2 * size[1], 4))
-    model = keras.Model([coarse, fine], lraspp({16: coarse, 8: fine}, LRASPPHead(filters=6), 3))
+    model = keras.Model([coarse, fine], lraspp({16: coarse, 8: fine}, LRASPPHead(filters=6), 3, "half_pixel"))
     assert model.get_layer("lraspp.gate").output.shape == (None, *grid, 6)
     assert model.output_shape == (None, 2 * size[0], 2 * size[1], 3)
 
@@ -129,7 +129,9 @@ def test_lraspp_against_its_formula():
     """A map of one window, so that the gate is one number a channel; written again with numpy."""
     generator = np.random.default_rng(4)
     coarse, fine = keras.Input((3, 5, 7)), keras.Input((3, 5, 4))
-    model = keras.Model([coarse, fine], lraspp({16: coarse, 4: fine}, LRASPPHead(filters=6, skip_stride=4), 3))
+    model = keras.Model(
+        [coarse, fine], lraspp({16: coarse, 4: fine}, LRASPPHead(filters=6, skip_stride=4), 3, "half_pixel")
+    )
     for variable in model.weights:
         variable.assign(generator.uniform(0.2, 1, variable.shape) * generator.choice([-1, 1], variable.shape) ** (
             "variance" not in variable.path

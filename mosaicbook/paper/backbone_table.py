@@ -12,13 +12,13 @@ STAGES = ("stem", *(f"block{number}" for number in range(1, 17)), "endpoint")
 COLUMNS = ("Input", "Operator", "exp size", "#out", "s", "os")
 
 
-def built(endpoint_filters, size=224) -> list[dict[str, str]]:
-    """A row per stage of MNMH as built for images of size x size, in the paper's columns, and its dilation.
+def built(endpoint_filters) -> list[dict[str, str]]:
+    """A row per stage of MNMH as built for images of 224x224, in the paper's columns, and its dilation.
 
     Everything is read off the layers: the input of a stage's first convolution, the width of its expansion,
     the output and the stride, and the output stride where a decoder takes its skip.
     """
-    image = keras.Input((size, size, 3))
+    image = keras.Input((224, 224, 3))
     taps = mnmh.mnmh(image, endpoint_filters)
     network = keras.Model(image, list(taps.values()))
     tapped = {tensor._keras_history.operation.name.split(".")[1]: stride for stride, tensor in taps.items()}

@@ -18,7 +18,7 @@ from mosaicbook.show.links import run_link
 from mosaicbook.show.tables import measured_table, table
 from mosaiclib.data.images import IGNORE
 
-__all__ = ["compared", "error_map", "figure", "from_svg", "gallery", "label_map", "legend", "measured_table", "overlay",
+__all__ = ["compared", "error_map", "figure", "from_svg", "gallery", "label_map", "legend", "measured_table",
            "photograph", "run_link", "save", "style", "svg", "table"]  # fmt: skip
 
 IGNORED_COLOUR = (0, 0, 0)
@@ -164,17 +164,6 @@ def photograph(image, alt, caption="", *, shareable, credit="", max_width=1200) 
         picture = picture.resize((max_width, round(picture.height * max_width / picture.width)), Image.Resampling.BOX)
     uri = _encode(picture, "jpeg", quality=86, optimize=True)
     return _picture(uri, alt, caption, shareable, kind="photograph", credit=credit)
-
-
-def overlay(image, label, palette, alt, caption="", *, shareable, credit="", strength=0.55) -> HTML:
-    """A photograph [H, W, 3] under its label map [H, W]; ignored pixels stay bare. As shareable as the photograph."""
-    image, label = _as_pixels(image), np.asarray(label)
-    if label.shape != image.shape[:2]:
-        raise ValueError(f"The label map is {label.shape}, but its photograph is {image.shape[:2]}.")
-    known = label < len(palette)
-    colours = np.asarray(palette, np.float32)[np.where(known, label, 0)]
-    mix = np.where(known, strength, 0.0)[..., None]
-    return photograph(image * (1 - mix) + colours * mix, alt, caption, shareable=shareable, credit=credit)
 
 
 def compared(image, label, prediction, name, data, wrong="errors") -> list[HTML]:

@@ -124,7 +124,7 @@ def _way(line):
     return f"{line['runtime']}, {line['kernels']}, {threads}"
 
 
-def _short(name, longest=40):
+def _short(name):
     """A file's name without underscores, its middle left out where it is long."""
     words = name.replace("_untrained_float32", "").replace("_", " ")
-    return words if len(words) <= longest else f"{words[: longest - 22]}... {words[-20:].strip()}"
+    return words if len(words) <= 40 else f"{words[:18]}... {words[-20:].strip()}"

@@ -197,7 +197,7 @@ PRECISION_MARKS = {"float32": ("#555555", "x"), "float16": ("#56b4e9", "s"), "dy
 MOST_DB = 80  # an error of a ten-thousandth of the signal
 
 
-def error_profile(errors, every=8):
+def error_profile(errors):
     """Signal-to-noise ratio of each layer of exported files against Keras: accumulated, and each layer's own.
 
     errors: {precision: [export.error_profile.LayerError]}. Some layers carry their name below. What is better than
@@ -218,6 +218,6 @@ def error_profile(errors, every=8):
     for axes, title in zip(panels, titles, strict=True):
         axes.set(ylabel="signal to noise, dB", ylim=(0, MOST_DB + 3), xlim=(-1, len(names)))
         axes.set_title(title, fontsize=12, loc="left")
-    panels[1].set_xticks(range(0, len(names), every), names[::every], rotation=90, fontsize=8)
+    panels[1].set_xticks(range(0, len(names), 8), names[::8], rotation=90, fontsize=8)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncol=len(errors), markerscale=1.5)
     return figure

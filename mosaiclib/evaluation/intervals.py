@@ -45,18 +45,18 @@ def text_of(estimate, ends, sign="") -> str:
     return text(estimate, ends and Interval(estimate, *ends), sign=sign)
 
 
-def drawn_again(blocks, rule, draws=DRAWS, seed=0):
-    """mIoUs [draws] in 0..1 of as many blocks [K, C, C + 1] drawn with replacement.
+def drawn_again(blocks, rule):
+    """mIoUs [DRAWS] in 0..1 of as many blocks [K, C, C + 1] drawn with replacement.
 
-    The same `seed` and K draw the same blocks, so that the mIoUs of two networks are of pairs.
+    The same K draws the same blocks, so that the mIoUs of two networks are of pairs.
     """
     count = len(blocks)
-    times = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), draws)
+    times = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), DRAWS)
     totals = times.astype(float) @ blocks.reshape(count, -1).astype(float)
-    return miou(totals.reshape(draws, *blocks.shape[1:]), rule)
+    return miou(totals.reshape(DRAWS, *blocks.shape[1:]), rule)
 
 
-def of_score(evaluation, level=LEVEL) -> Interval | None:
+def of_score(evaluation) -> Interval | None:
     """The interval of one evaluation's mIoU over its images, in 0..1; None where it is a single block.
 
     Percentiles of the block bootstrap, set as far apart as Student's t wants for few blocks (Hesterberg 2015,
@@ -66,10 +66,10 @@ def of_score(evaluation, level=LEVEL) -> Interval | None:
     if len(blocks) < 2:
         return None
     values = drawn_again(blocks, evaluation.rule)
-    return Interval(evaluation.miou(), *_percentiles(values, len(blocks), level))
+    return Interval(evaluation.miou(), *_percentiles(values, len(blocks)))
 
 
-def of_pair(one, other, level=LEVEL) -> Interval | None:
+def of_pair(one, other) -> Interval | None:
     """The interval of the difference of two evaluations over the images that both have seen, in 0..1.
 
     It judges two sets of weights, not two networks: seeds are not in it. Raises ValueError where the two are not of
@@ -80,11 +80,11 @@ def of_pair(one, other, level=LEVEL) -> Interval | None:
     if len(blocks[0]) < 2:
         return None
     first, second = (drawn_again(found, one.rule) for found in blocks)
-    return Interval(one.miou() - other.miou(), *_percentiles(first - second, len(blocks[0]), level))
+    return Interval(one.miou() - other.miou(), *_percentiles(first - second, len(blocks[0])))
 
 
-def _percentiles(values, blocks, level):
-    wide = math.sqrt(blocks / (blocks - 1)) * stdtrit(blocks - 1, (1 + level) / 2)
+def _percentiles(values, blocks):
+    wide = math.sqrt(blocks / (blocks - 1)) * stdtrit(blocks - 1, (1 + LEVEL) / 2)
     return tuple(float(value) for value in np.quantile(values, [1 - ndtr(wide), ndtr(wide)]))
 
 
@@ -148,12 +148,12 @@ class Difference:
         return Interval(self.estimate, self.estimate - half, self.estimate + half)
 
 
-def of_network(evaluations, spread, level=LEVEL) -> Interval:
+def of_network(evaluations, spread) -> Interval:
     """The interval of a network's mean mIoU over its seeds, from the seeds' spread and from blocks of images."""
     check_same_images(evaluations)
     mean, drawn = _mean(evaluations)
     error = math.sqrt(spread.sd**2 / len(evaluations) + _sd(drawn, evaluations[0]) ** 2)
-    half = stdtrit(spread.df, (1 + level) / 2) * error
+    half = stdtrit(spread.df, (1 + LEVEL) / 2) * error
     return Interval(mean, mean - half, mean + half)
 
 
@@ -176,14 +176,11 @@ def _sd(drawn, evaluation):
     return float(np.std(drawn) * math.sqrt(count / (count - 1))) if count > 1 else math.inf
 
 
-def seeds_needed(points, sd, data_sd=0.0, level=LEVEL, power=POWER) -> int | None:
-    """How many seeds a side see a difference of `points`, in the unit of `sd`, with this power.
-
-    None where no number does: the images themselves are too few.
-    """
+def seeds_needed(points, sd) -> int | None:
+    """How many seeds a side see a difference of `points`, in the unit of `sd`; None for more than `MOST_SEEDS`."""
     for seeds in range(2, MOST_SEEDS + 1):
         df = 2 * (seeds - 1)
-        quantiles = stdtrit(df, (1 + level) / 2) + stdtrit(df, power)
-        if quantiles * math.sqrt(2 * sd**2 / seeds + data_sd**2) <= points:
+        quantiles = stdtrit(df, (1 + LEVEL) / 2) + stdtrit(df, POWER)
+        if quantiles * sd * math.sqrt(2 / seeds) <= points:
             return seeds
     return None

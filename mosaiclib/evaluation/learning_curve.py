@@ -49,27 +49,27 @@ def fit(counts, scores) -> PowerLaw:
     return PowerLaw(*taken, POWERS[best[..., 0]])
 
 
-def gain(groups, count, level=LEVEL) -> Interval:
+def gain(groups, count) -> Interval:
     """What the law says that `count` images give beyond the most that were tried: {count: scores of the seeds}.
 
     The interval is that of the seeds' spread alone: that the law holds is taken for granted.
     """
     most = max(groups)
-    return _interval(groups, lambda law: law(count) - law(most), level)
+    return _interval(groups, lambda law: law(count) - law(most))
 
 
-def back_test(groups, level=LEVEL) -> Interval | None:
+def back_test(groups) -> Interval | None:
     """What a law of all but the largest count says of that one; None where too few are left to fit it."""
     most = max(groups)
     left = {count: scores for count, scores in groups.items() if count != most}
-    return _interval(left, lambda law: law(most), level) if len(left) >= FEWEST else None
+    return _interval(left, lambda law: law(most)) if len(left) >= FEWEST else None
 
 
-def _interval(groups, value, level):
+def _interval(groups, value):
     counts = sorted(groups)
     means = np.array([np.mean(groups[count]) for count in counts])
     spread = pooled([groups[count] for count in counts])
     noise = np.random.default_rng(0).standard_t(spread.df, (DRAWS, len(counts)))
     drawn = means + spread.sd * noise / np.sqrt([len(groups[count]) for count in counts])
-    ends = np.quantile(value(fit(counts, drawn)), [(1 - level) / 2, (1 + level) / 2])
+    ends = np.quantile(value(fit(counts, drawn)), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(value(fit(counts, means))), *map(float, ends))

@@ -3,7 +3,6 @@
 The loss is taken at a quarter of the crop's size, where the paper's heads end.
 """
 
-import inspect
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,8 @@ from keras import ops
 
 from mosaiclib import models
 from mosaiclib.data.batches import Batches
-from mosaiclib.models.building import HEADS, head_on
+from mosaiclib.models.building import head_on
+from mosaiclib.models.parts import BACKBONE, part_of
 from mosaiclib.models.spec import LRASPPHead, MosaicHead
 from mosaiclib.models.weights import WEIGHTS_FILE, read_arrays
 from mosaiclib.training import losses
@@ -25,7 +25,6 @@ from mosaiclib.training.recipes import Recipe
 from mosaiclib.training.taps import CHUNK
 
 LOSS_STRIDE = 4
-HEAD_LAYERS = tuple(inspect.signature(make).parameters["name"].default for make in HEADS.values())
 
 
 def head(spec, shapes, classes):
@@ -177,5 +176,5 @@ def used(spec) -> tuple[int, ...]:
 def save_whole(model, weights, folder, card):
     """Writes the backbone of `weights` and a trained head together as the weights folder of a whole network."""
     arrays = read_arrays(Path(weights) / WEIGHTS_FILE)
-    kept = {name: array for name, array in arrays.items() if name.partition(".")[0] not in HEAD_LAYERS}
+    kept = {name: array for name, array in arrays.items() if part_of(name.partition("/")[0]) == BACKBONE}
     models.save_arrays(kept | {variable.path: variable for variable in model.weights}, folder, card)

@@ -50,7 +50,7 @@ class StoredTaps:
         self.folder = Path(folder)
         try:
             self.about = json.loads((self.folder / "about.json").read_text(encoding="utf-8"))
-            self.taps = {s: np.load(self.folder / f"stride{s}.npy", mmap_mode="r") for s in self.about["strides"]}
+            self.taps = {s: np.load(self.folder / f"stride{s}.npy", mmap_mode="r") for s in STRIDES}
             self.labels = np.load(self.folder / "labels.npy", mmap_mode="r")
         except (OSError, ValueError, KeyError) as error:
             raise ValueError(f"{folder} holds damaged taps ({error}): delete this folder, it is made anew.") from None
@@ -64,7 +64,7 @@ class StoredTaps:
         return {stride: array.shape[1:] for stride, array in self.taps.items()}
 
 
-def store(weights, pairs, size, cache, key, strides=STRIDES, tell=print) -> StoredTaps:
+def store(weights, pairs, size, cache, key, tell=print) -> StoredTaps:
     """Runs the backbone of a weights folder over (image, label) pairs of one size, once; later calls read the files.
 
     pairs: functions of no argument that give uint8 [H, W, 3] and [H, W]. cache: the folder of all stored taps. key: a
@@ -72,11 +72,11 @@ def store(weights, pairs, size, cache, key, strides=STRIDES, tell=print) -> Stor
     The size is told before anything is written. A second caller waits for the first; what a killed one left is removed.
     Raises ValueError where the disk has no room, an image is of another size, or a tap is too large for float16.
     """
-    named = hashlib.sha256(f"{_version(weights)} {key} {size} {strides}".encode()).hexdigest()[:16]
+    named = hashlib.sha256(f"{_version(weights)} {key} {size} {STRIDES}".encode()).hexdigest()[:16]
     folder = Path(cache) / named
     with _alone(folder):
         if not (folder / "about.json").is_file():
-            _write(weights, pairs, size, folder, key, strides, tell)
+            _write(weights, pairs, size, folder, key, tell)
     return StoredTaps(folder)
 
 
@@ -101,9 +101,9 @@ def _alone(folder):
         yield
 
 
-def _write(weights, pairs, size, folder, key, strides, tell):
+def _write(weights, pairs, size, folder, key, tell):
     network = backbone(weights, size)
-    shapes = {s: output.shape[1:] for s, output in zip(STRIDES, network.outputs, strict=True) if s in strides}
+    shapes = {s: output.shape[1:] for s, output in zip(STRIDES, network.outputs, strict=True)}
     values = sum(int(np.prod(shape)) for shape in shapes.values())
     needed = len(pairs) * (values * np.dtype(STORED).itemsize + size[0] * size[1])
     free = shutil.disk_usage(folder.parent).free
@@ -121,17 +121,16 @@ def _write(weights, pairs, size, folder, key, strides, tell):
             chunk = [_of_size(pair(), size, start + i) for i, pair in enumerate(pairs[start : start + CHUNK])]
             images = np.stack([scale_input(image) for image, _ in chunk])
             labels[start : start + CHUNK] = np.stack([label for _, label in chunk])
-            for stride, array in zip(STRIDES, network.predict_on_batch(images), strict=True):
-                if stride in files:
-                    if not np.abs(array).max() <= np.finfo(STORED).max:
-                        raise ValueError(
-                            f"{weights}: the tap at stride {stride} of images {start + 1} to {start + len(chunk)} "
-                            f"reaches {np.abs(array).max():g}, more than float16 holds: train this network whole."
-                        )
-                    files[stride][start : start + CHUNK] = array
+            for (stride, file), array in zip(files.items(), network.predict_on_batch(images), strict=True):
+                if not np.abs(array).max() <= np.finfo(STORED).max:
+                    raise ValueError(
+                        f"{weights}: the tap at stride {stride} of images {start + 1} to {start + len(chunk)} "
+                        f"reaches {np.abs(array).max():g}, more than float16 holds: train this network whole."
+                    )
+                file[start : start + CHUNK] = array
         for array in (*files.values(), labels):
             array.flush()
-        (partial_ / "about.json").write_text(json.dumps({"strides": list(strides), "key": key}), encoding="utf-8")
+        (partial_ / "about.json").write_text(json.dumps({"key": key}), encoding="utf-8")
 
 
 def _of_size(pair, size, index):

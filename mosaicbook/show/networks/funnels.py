@@ -8,6 +8,7 @@ from mosaicbook.show import figures
 from mosaicbook.show.networks import graphs
 from mosaicbook.show.networks.layered import (
     CLEAR,
+    LEAST_WIDTH,
     SMALL,
     Box,
     canvas,
@@ -20,10 +21,10 @@ from mosaicbook.show.networks.layered import (
 BETWEEN, UP, MARGIN = 1.25, 0.5, 0.62  # inches: room between columns, between rows, and for the strides
 
 
-def funnel(graph, width=4.8):
+def funnel(graph):
     """A whole network as a matplotlib figure; a stage stands in the row of its output stride.
 
-    graph: of a whole network, as `graphs.stages` gives it. width: at least so many inches.
+    graph: of a whole network, as `graphs.stages` gives it.
     """
     places = _places(graph)
     boxes = {name: Box(_lines(name), colour(name)) for name in places}
@@ -41,7 +42,7 @@ def funnel(graph, width=4.8):
         boxes[name] = Box([name], "", beside.x)
         boxes[name].y = beside.top - UP - boxes[name].height / 2 + CLEAR
     right = max(box.x + max(box.width / 2, 1.1) for box in boxes.values())
-    axes = canvas(max(width, right), max(box.bottom for box in boxes.values()) + 0.28)
+    axes = canvas(max(LEAST_WIDTH, right), max(box.bottom for box in boxes.values()) + 0.28)
     for name, (_, _, height) in places.items():
         stride = round(ends[graphs.IMAGE].shape[0] / height)
         if places[name][0] == min(c for c, r, _ in places.values() if r == places[name][1]):

@@ -23,6 +23,7 @@ TEXT, SMALL = 12, 10.5  # points: what a box does, and the shape of a tensor
 LINE, SMALL_LINE = 1.24 * TEXT / 72, 1.2 * SMALL / 72
 THICKEST, THINNEST = 13, 1.5  # points
 PAD, BEND, CLEAR = 0.09, 0.32, 0.05
+LEAST_WIDTH = 4.8
 # Of seaborn's colour-blind palette: three that show on white and on a dark page.
 COLOURS = {"backbone": "#0173b2", "context": "#de8f05", "decoder": "#029e73"}
 
@@ -74,11 +75,10 @@ def thickness(edge, graph) -> float:
 # === From top to bottom ===
 
 
-def layered(graph, focus, width=4.8):
+def layered(graph, focus):
     """A part of a network from top to bottom, each group below all that it reads.
 
     focus: the beginning of the names that the drawing is about; other groups show their names only.
-    width: at least so many inches.
     """
     rows, chains = layout.rows(graph)
     stacked = max(len(row) for row in rows) > 4
@@ -87,7 +87,7 @@ def layered(graph, focus, width=4.8):
     reach = {point: _reach(boxes.get(point), ports.get(point)) for row in rows for point in row}
     x = layout.across(rows, chains.values(), reach)
     left, right = min(x[p] - reach[p][0] for p in x), max(x[p] + reach[p][1] for p in x)
-    width = max(width, right - left + 4 * CLEAR)
+    width = max(LEAST_WIDTH, right - left + 4 * CLEAR)
     x = {point: place + (width - left - right) / 2 for point, place in x.items()}
     for row in rows:
         coming = [x[chain[-2]] for chain in chains.values() if [chain[-1]] == row]

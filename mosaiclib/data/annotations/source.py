@@ -186,7 +186,7 @@ def xml_of(path):
         raise ValueError(text if str(path) in text else f"{path} is not valid XML: {shortened(text, 400)}.") from None
 
 
-def beginning(path, count=4096):
+def beginning(path):
     """The first bytes of a file as text, to tell its format by."""
     with path.open("rb") as file:
-        return file.read(count).decode("utf-8", "replace")
+        return file.read(4096).decode("utf-8", "replace")

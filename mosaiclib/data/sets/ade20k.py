@@ -37,6 +37,7 @@ HOW = (
     "download http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip, unpack it, and name the "
     "folder ADEChallengeData2016 as the data set's root."
 )
+MLPERF_SIZE = 512
 _ON_DISK = {"train": "training", "val": "validation"}
 
 
@@ -62,22 +63,22 @@ def _root(root):
     return listing.required(root or fetch.data_folder() / "ADEChallengeData2016", ("images", "annotations"), HOW)
 
 
-def mlperf_preprocess(image, label, size=512):
-    """A pair as MLPerf Mobile's ADE20K has it: the long side scaled to `size`, padded to a square.
+def mlperf_preprocess(image, label):
+    """A pair as MLPerf Mobile's ADE20K has it: the long side scaled to 512, padded to a square.
 
-    (uint8 [H, W, 3], uint8 [H, W]) -> (uint8 [size, size, 3], uint8 [size, size]). Both sides are rounded down;
+    (uint8 [H, W, 3], uint8 [H, W]) -> (uint8 [512, 512, 3], uint8 [512, 512]). Both sides are rounded down;
     the image is resized bilinearly and the label by nearest neighbour, corners aligned; right and below lie 127
     and 255. Source: the script in mobile_open/vision/deeplab/ade20k_512x512_dataset_on_device over DeepLab's
     preprocess_utils.py. Its float32 arithmetic is followed, because it decides pixels: some long sides come out one
     short, and the image is cut off to whole numbers, by which the mean pixel 127.5 becomes 127. The script
     then saves images as JPEG of quality 100, which this does not.
     """
-    factor = np.float32(size) / np.float32(max(label.shape))
+    factor = np.float32(MLPERF_SIZE) / np.float32(max(label.shape))
     height, width = (max(1, int(np.float32(side) * factor)) for side in label.shape)
     rows, columns = _aligned(label.shape[0], height), _aligned(label.shape[1], width)
-    labels = np.full((size, size), 255, np.uint8)
+    labels = np.full((MLPERF_SIZE, MLPERF_SIZE), 255, np.uint8)
     labels[:height, :width] = label[_nearest(rows)[:, None], _nearest(columns)]
-    pixels = np.full((size, size, 3), 127, np.uint8)
+    pixels = np.full((MLPERF_SIZE, MLPERF_SIZE, 3), 127, np.uint8)
     # The official padding takes the mean pixel off and adds it again.
     pixels[:height, :width] = _bilinear(image, rows, columns) - np.float32(127.5) + np.float32(127.5)
     return pixels, labels

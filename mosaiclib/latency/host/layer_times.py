@@ -27,7 +27,7 @@ def operations(path, processes=PROFILES) -> list[dict]:
     return [same[0] | {"ms": min(operation["ms"] for operation in same)} for same in zip(*profiles, strict=True)]
 
 
-def by_turns(paths, rounds=ROUNDS) -> list[float]:
+def by_turns(paths) -> list[float]:
     """The least milliseconds of one inference of each file, all files in turn in an order drawn anew each round."""
     from ai_edge_litert.interpreter import Interpreter
 
@@ -40,7 +40,7 @@ def by_turns(paths, rounds=ROUNDS) -> list[float]:
         graph.invoke()
         graphs.append(graph)
     least, generator = np.full(len(graphs), np.inf), np.random.default_rng(1)
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         for i in generator.permutation(len(graphs)):
             graphs[i].invoke()  # so that what another graph left in the caches is gone
             start = time.perf_counter()

@@ -18,12 +18,12 @@ class Phone:
 
     serial: str
 
-    def adb(self, *arguments, timeout=TIMEOUT_S):
+    def adb(self, *arguments):
         """What an adb command prints. Raises PhoneGone, or ValueError with adb's own words."""
         try:
-            done = _adb("-s", self.serial, *arguments, timeout=timeout)
+            done = _adb("-s", self.serial, *arguments, timeout=TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            raise PhoneGone(f"The phone {self.serial} did not answer within {timeout} s.") from None
+            raise PhoneGone(f"The phone {self.serial} did not answer within {TIMEOUT_S} s.") from None
         if done.returncode == 0:
             return done.stdout
         said = " ".join((done.stderr or done.stdout).split())

@@ -44,7 +44,7 @@ LAST_BLOCK_AT = {2: 4, 6: 8}
 STRIDED_WHERE_CLASSIFYING = 13
 
 
-def mnmh(image, endpoint_filters, first_dilated_block=14, name="mnmh", output_stride=16):
+def mnmh(image, endpoint_filters, first_dilated_block=14, output_stride=16):
     """Builds the backbone on `image` [B, H, W, 3] and returns its taps.
 
     Returns {2: [B, H/2, W/2, 32], 4: [B, H/4, W/4, 64], 8: [B, H/8, W/8, 192], 16: [B, H/16, W/16, m]}:
@@ -56,15 +56,15 @@ def mnmh(image, endpoint_filters, first_dilated_block=14, name="mnmh", output_st
     output_stride: 16, or 32 for the classification network: block 13 strides, and nothing is dilated.
     """
     classifies = output_stride == 32
-    x = blocks.conv(image, 32, f"{name}.stem", kernel=3, stride=2)
+    x = blocks.conv(image, 32, "mnmh.stem", kernel=3, stride=2)
     taps = {2: x}
     for index, block in enumerate(TABLE_1, start=1):
         dilation = 2 if index >= first_dilated_block and not classifies else 1
         stride = 2 if index == STRIDED_WHERE_CLASSIFYING and classifies else block.stride
         x, spatial = blocks.inverted_bottleneck(
-            x, f"{name}.block{index}", block.kernel, stride, dilation, block.expanded, block.filters
+            x, f"mnmh.block{index}", block.kernel, stride, dilation, block.expanded, block.filters
         )
         if index in LAST_BLOCK_AT:
             taps[LAST_BLOCK_AT[index]] = spatial
-    taps[16] = blocks.conv(x, endpoint_filters, f"{name}.endpoint")
+    taps[16] = blocks.conv(x, endpoint_filters, "mnmh.endpoint")
     return taps

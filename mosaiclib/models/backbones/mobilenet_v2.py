@@ -30,13 +30,13 @@ LAST_BLOCK_AT = {3: 4, 6: 8}
 FIRST_DILATED_BLOCK = 15  # the first after the one that lost its stride
 
 
-def mobilenet_v2(image, name="mobilenet_v2"):
+def mobilenet_v2(image):
     """Builds the backbone on `image` [B, H, W, 3] and returns its taps.
 
     Returns {2: [B, H/2, W/2, 32], 4: [B, H/4, W/4, 144], 8: [B, H/8, W/8, 192], 16: [B, H/16, W/16, 320]}:
     strides 4 and 8 are depthwise outputs, 16 the last block's: the 1280-wide convolution is left out.
     """
-    x = blocks.conv(image, 32, f"{name}.stem", kernel=3, stride=2, activation="relu6")
+    x = blocks.conv(image, 32, "mobilenet_v2.stem", kernel=3, stride=2, activation="relu6")
     taps = {2: x}
     index = 0
     for stage in STAGES:
@@ -44,7 +44,7 @@ def mobilenet_v2(image, name="mobilenet_v2"):
             index += 1
             x, spatial = blocks.inverted_bottleneck(
                 x,
-                f"{name}.block{index}",
+                f"mobilenet_v2.block{index}",
                 kernel=3,
                 stride=stage.stride if repeat == 0 else 1,
                 dilation=2 if index >= FIRST_DILATED_BLOCK else 1,

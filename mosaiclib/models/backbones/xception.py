@@ -37,21 +37,21 @@ EXIT = (1536, 1536, 2048)
 TAP_AFTER = {"entry3": 4, "entry5": 8}
 
 
-def xception71(image, name="xception71", padding="same"):
+def xception71(image, padding="same"):
     """Builds the backbone on `image` [B, H, W, 3] and returns its taps.
 
     Returns {2: [B, H/2, W/2, 64], 4: [B, H/4, W/4, 256], 8: [B, H/8, W/8, 728], 16: [B, H/16, W/16, 2048]}:
     strides 4 and 8 are the last separable convolution before a stride. padding: of `ModelSpec`.
     """
-    x = blocks.conv(image, 32, f"{name}.stem.conv1", kernel=3, stride=2, padding=padding)
-    x = blocks.conv(x, 64, f"{name}.stem.conv2", kernel=3)
+    x = blocks.conv(image, 32, "xception71.stem.conv1", kernel=3, stride=2, padding=padding)
+    x = blocks.conv(x, 64, "xception71.stem.conv2", kernel=3)
     taps = {2: x}
     for module in MODULES:
-        x, before_last = _module(x, module, f"{name}.{module.name}", padding)
+        x, before_last = _module(x, module, f"xception71.{module.name}", padding)
         if module.name in TAP_AFTER:
             taps[TAP_AFTER[module.name]] = before_last
     for index, filters in enumerate(EXIT, start=1):
-        x = blocks.separable(x, filters, f"{name}.exit2.separable{index}", dilation=2)
+        x = blocks.separable(x, filters, f"xception71.exit2.separable{index}", dilation=2)
     taps[16] = x
     return taps
 

@@ -35,36 +35,36 @@ CONTEXT = (
 )
 
 
-def enet(image, classes, name="enet"):
+def enet(image, classes):
     """image [B, H, W, 3] float32 in [-1, 1] -> logits [B, H, W, classes].
 
     364,311 parameters at 19 classes. The authors train the encoder first, under a classifier of its own
     that is not part of the network. Sides that 8 does not divide are padded with grey, and the
     logits cropped.
     """
-    whole, image = image, pad_to_multiple(image, 8, name)
-    x = layers.Concatenate(name=f"{name}.initial.concat")(
+    whole, image = image, pad_to_multiple(image, 8, "enet")
+    x = layers.Concatenate(name="enet.initial.concat")(
         [
-            convolution(image, 13, f"{name}.initial", stride=2),
-            layers.MaxPooling2D(2, name=f"{name}.initial.pool")(image),
+            convolution(image, 13, "enet.initial", stride=2),
+            layers.MaxPooling2D(2, name="enet.initial.pool")(image),
         ]
     )
-    x = normalise_prelu(x, f"{name}.initial")
+    x = normalise_prelu(x, "enet.initial")
 
-    x, indices1 = downsampling(x, 64, 0.01, f"{name}.stage1.down")
+    x, indices1 = downsampling(x, 64, 0.01, "enet.stage1.down")
     for index in range(1, 5):
-        x = bottleneck(x, "regular", 1, 0.01, f"{name}.stage1.block{index}")
-    x, indices2 = downsampling(x, 128, 0.1, f"{name}.stage2.down")
+        x = bottleneck(x, "regular", 1, 0.01, f"enet.stage1.block{index}")
+    x, indices2 = downsampling(x, 128, 0.1, "enet.stage2.down")
     for stage in (2, 3):
         for index, (kind, extent) in enumerate(CONTEXT, start=1):
-            x = bottleneck(x, kind, extent, 0.1, f"{name}.stage{stage}.block{index}")
+            x = bottleneck(x, kind, extent, 0.1, f"enet.stage{stage}.block{index}")
 
-    x = upsampling(x, 64, indices2, f"{name}.stage4.up")
+    x = upsampling(x, 64, indices2, "enet.stage4.up")
     for index in (1, 2):
-        x = decoder_bottleneck(x, f"{name}.stage4.block{index}")
-    x = upsampling(x, 16, indices1, f"{name}.stage5.up")
-    x = decoder_bottleneck(x, f"{name}.stage5.block1")
-    return crop_to(transposed(x, classes, f"{name}.classifier", kernel=2), whole, name)
+        x = decoder_bottleneck(x, f"enet.stage4.block{index}")
+    x = upsampling(x, 16, indices1, "enet.stage5.up")
+    x = decoder_bottleneck(x, "enet.stage5.block1")
+    return crop_to(transposed(x, classes, "enet.classifier", kernel=2), whole, "enet")
 
 
 # === Encoder: PReLU ===

@@ -16,33 +16,27 @@ PARTS = {"erfnet": BACKBONE, "erfnet.decoder": DECODER, "erfnet.classifier": DEC
 DILATIONS = (2, 4, 8, 16, 2, 4, 8, 16)
 
 
-def erfnet(image, classes, auxiliary=False, name="erfnet"):
+def erfnet(image, classes):
     """image [B, H, W, 3] float32 in [-1, 1] -> logits [B, H, W, classes].
 
-    auxiliary: return [logits, encoder logits [B, H/8, W/8, classes]]; the authors train the encoder first,
-        through these. Their parameter count, 2,066,642 at 19 classes, includes this 1x1 classifier of
-        2,451; the network alone has 2,064,191.
-    Sides that 8 does not divide are padded with grey, and the logits cropped.
+    2,064,191 parameters at 19 classes: the authors' 2,066,642 include a 1x1 classifier of 2,451 behind the encoder,
+    through which they train it first. Sides that 8 does not divide are padded with grey, and the logits cropped.
     """
-    whole, image = image, pad_to_multiple(image, 8, name)
-    x = downsampler(image, 16, f"{name}.encoder.down1")
-    x = downsampler(x, 64, f"{name}.encoder.down2")
+    whole, image = image, pad_to_multiple(image, 8, "erfnet")
+    x = downsampler(image, 16, "erfnet.encoder.down1")
+    x = downsampler(x, 64, "erfnet.encoder.down2")
     for index in range(1, 6):
-        x = non_bottleneck_1d(x, f"{name}.encoder.level4.block{index}", dropout=0.03)
-    x = downsampler(x, 128, f"{name}.encoder.down3")
+        x = non_bottleneck_1d(x, f"erfnet.encoder.level4.block{index}", dropout=0.03)
+    x = downsampler(x, 128, "erfnet.encoder.down3")
     for index, dilation in enumerate(DILATIONS, start=1):
-        x = non_bottleneck_1d(x, f"{name}.encoder.level8.block{index}", dropout=0.3, dilation=dilation)
-    encoded = x
+        x = non_bottleneck_1d(x, f"erfnet.encoder.level8.block{index}", dropout=0.3, dilation=dilation)
 
     for filters, level in ((64, 4), (16, 2)):
-        place = f"{name}.decoder.level{level}"
+        place = f"erfnet.decoder.level{level}"
         x = blocks.normalise(transposed(x, filters, f"{place}.up", kernel=3), f"{place}.up")
         for index in (1, 2):
             x = non_bottleneck_1d(x, f"{place}.block{index}")
-    logits = crop_to(transposed(x, classes, f"{name}.classifier", kernel=2), whole, name)
-    if not auxiliary:
-        return logits
-    return [logits, blocks.classifier(encoded, classes, f"{name}.encoder.classifier")]
+    return crop_to(transposed(x, classes, "erfnet.classifier", kernel=2), whole, "erfnet")
 
 
 def downsampler(x, filters, name):

@@ -18,42 +18,42 @@ LEVEL2_BLOCKS = 2  # p
 LEVEL3_BLOCKS = 8  # q
 
 
-def espnet(image, classes, name="espnet"):
+def espnet(image, classes):
     """image [B, H, W, 3] float32 in [-1, 1] -> logits [B, H, W, classes].
 
     365,109 parameters at 20 classes (the authors count void as one), 363,462 at 19. Sides that 8 does not divide are
     padded with grey, and the logits cropped. Raises ValueError where there are fewer than 5 classes (a pyramid of
     `classes` channels has five branches).
     """
-    whole, image = image, pad_to_multiple(image, 8, name)
+    whole, image = image, pad_to_multiple(image, 8, "espnet")
     if classes < len(DILATIONS):
         raise ValueError(f"ESPNet's decoder needs at least {len(DILATIONS)} classes, not {classes}.")
-    image2 = _halved(image, f"{name}.image2")
-    image4 = _halved(image2, f"{name}.image4")
+    image2 = _halved(image, "espnet.image2")
+    image4 = _halved(image2, "espnet.image4")
 
-    x = _conv_prelu(image, 16, f"{name}.level1", stride=2)
-    level1 = normalise_prelu(_concat([x, image2], f"{name}.level1"), f"{name}.level1.output")
+    x = _conv_prelu(image, 16, "espnet.level1", stride=2)
+    level1 = normalise_prelu(_concat([x, image2], "espnet.level1"), "espnet.level1.output")
 
-    first = esp(level1, 64, f"{name}.level2.down", downsample=True)
+    first = esp(level1, 64, "espnet.level2.down", downsample=True)
     x = first
     for index in range(1, LEVEL2_BLOCKS + 1):
-        x = esp(x, 64, f"{name}.level2.block{index}", residual=True)
-    level2 = normalise_prelu(_concat([x, first, image4], f"{name}.level2"), f"{name}.level2.output")
+        x = esp(x, 64, f"espnet.level2.block{index}", residual=True)
+    level2 = normalise_prelu(_concat([x, first, image4], "espnet.level2"), "espnet.level2.output")
 
-    first = esp(level2, 128, f"{name}.level3.down", downsample=True)
+    first = esp(level2, 128, "espnet.level3.down", downsample=True)
     x = first
     for index in range(1, LEVEL3_BLOCKS + 1):
-        x = esp(x, 128, f"{name}.level3.block{index}", residual=True)
-    level3 = normalise_prelu(_concat([first, x], f"{name}.level3"), f"{name}.level3.output")
+        x = esp(x, 128, f"espnet.level3.block{index}", residual=True)
+    level3 = normalise_prelu(_concat([first, x], "espnet.level3"), "espnet.level3.output")
 
-    x = blocks.conv(level3, classes, f"{name}.decoder3.project", activation=None)
-    x = transposed(x, classes, f"{name}.decoder3", kernel=2, bias=False)
-    skip = convolution(level2, classes, f"{name}.decoder2.project", kernel=1, bias=False)
-    x = normalise_prelu(_concat([skip, x], f"{name}.decoder2"), f"{name}.decoder2.input")
-    x = esp(x, classes, f"{name}.decoder2.esp")
-    x = normalise_prelu(transposed(x, classes, f"{name}.decoder2", kernel=2, bias=False), f"{name}.decoder2")
-    x = _conv_prelu(_concat([x, level1], f"{name}.decoder1"), classes, f"{name}.decoder1")
-    return crop_to(transposed(x, classes, f"{name}.classifier", kernel=2, bias=False), whole, name)
+    x = blocks.conv(level3, classes, "espnet.decoder3.project", activation=None)
+    x = transposed(x, classes, "espnet.decoder3", kernel=2, bias=False)
+    skip = convolution(level2, classes, "espnet.decoder2.project", kernel=1, bias=False)
+    x = normalise_prelu(_concat([skip, x], "espnet.decoder2"), "espnet.decoder2.input")
+    x = esp(x, classes, "espnet.decoder2.esp")
+    x = normalise_prelu(transposed(x, classes, "espnet.decoder2", kernel=2, bias=False), "espnet.decoder2")
+    x = _conv_prelu(_concat([x, level1], "espnet.decoder1"), classes, "espnet.decoder1")
+    return crop_to(transposed(x, classes, "espnet.classifier", kernel=2, bias=False), whole, "espnet")
 
 
 def esp(x, filters, name, downsample=False, residual=False):

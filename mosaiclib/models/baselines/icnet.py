@@ -36,43 +36,39 @@ CONV4 = Stage(6, 128, 512, 2)
 CONV5 = Stage(3, 256, 1024, 4)
 
 
-def icnet(image, classes, auxiliary=False, name="icnet"):
+def icnet(image, classes):
     """image [B, H, W, 3] float32 in [-1, 1] -> logits [B, H/4, W/4, classes].
 
-    auxiliary: return [logits, logits at 1/8, logits at 1/16], for cascade label guidance in training; the two
-        further classifiers are not part of the deployed network.
-    6,699,987 parameters at 19 classes (7,334 more with `auxiliary`). Sides that 32 does not divide are
-    rounded up at every stride. Raises ValueError where a side has fewer than 161 pixels.
+    6,699,987 parameters at 19 classes, without the two classifiers through which the authors train the branches. Sides
+    that 32 does not divide are rounded up at every stride. Raises ValueError where a side has fewer than 161 pixels.
     """
     height, width = image.shape[1:3]
     if min(height, width) < SMALLEST:
         raise ValueError(f"ICNet takes images of at least {SMALLEST}x{SMALLEST} pixels, not {height}x{width}.")
-    half = blocks.resize(image, (_half(height), _half(width)), RESIZE, f"{name}.image2")
-    middle = _medium_branch(half, f"{name}.trunk")
+    half = blocks.resize(image, (_half(height), _half(width)), RESIZE, "icnet.image2")
+    middle = _medium_branch(half, "icnet.trunk")
     quarter = blocks.resize(
-        middle, tuple(_half(side) for side in middle.shape[1:3]), RESIZE, f"{name}.trunk.conv3.shrink"
+        middle, tuple(_half(side) for side in middle.shape[1:3]), RESIZE, "icnet.trunk.conv3.shrink"
     )
-    low = _low_branch(quarter, f"{name}.trunk")
+    low = _low_branch(quarter, "icnet.trunk")
 
     high = image
     for index, filters in enumerate((32, 32, 64), start=1):
-        high = blocks.conv(high, filters, f"{name}.high.conv{index}", kernel=3, stride=2)
+        high = blocks.conv(high, filters, f"icnet.high.conv{index}", kernel=3, stride=2)
 
-    low, low_logits = cascade_feature_fusion(low, middle, classes, auxiliary, f"{name}.fusion16")
-    low, middle_logits = cascade_feature_fusion(low, high, classes, auxiliary, f"{name}.fusion8")
-    low = blocks.resize(low, (-(-height // 4), -(-width // 4)), RESIZE, f"{name}.head.resize")
-    logits = blocks.classifier(low, classes, f"{name}.head.classifier")
-    return [logits, middle_logits, low_logits] if auxiliary else logits
+    low = cascade_feature_fusion(low, middle, "icnet.fusion16")
+    low = cascade_feature_fusion(low, high, "icnet.fusion8")
+    low = blocks.resize(low, (-(-height // 4), -(-width // 4)), RESIZE, "icnet.head.resize")
+    return blocks.classifier(low, classes, "icnet.head.classifier")
 
 
-def cascade_feature_fusion(low, high, classes, auxiliary, name):
-    """Fuses low [B, h, w, C] with high [B, 2h, 2w, D]: ([B, 2h, 2w, 128], auxiliary logits or None)."""
+def cascade_feature_fusion(low, high, name):
+    """Fuses low [B, h, w, C] with high [B, 2h, 2w, D]: [B, 2h, 2w, 128]."""
     low = blocks.resize(low, high.shape[1:3], RESIZE, f"{name}.resize")
-    logits = blocks.classifier(low, classes, f"{name}.auxiliary") if auxiliary else None
     low = blocks.conv(low, 128, f"{name}.low", kernel=3, dilation=2, activation=None)
     high = blocks.conv(high, 128, f"{name}.high", activation=None)
     x = layers.Add(name=f"{name}.add")([low, high])
-    return layers.Activation("relu", name=f"{name}.relu")(x), logits
+    return layers.Activation("relu", name=f"{name}.relu")(x)
 
 
 # === The trunk, PSPNet50 of half the width ===

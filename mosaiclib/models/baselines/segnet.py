@@ -16,23 +16,23 @@ ENCODER = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 51
 DECODER = ((512, 512, 512), (512, 512, 256), (256, 256, 128), (128, 64), (64,))
 
 
-def segnet(image, classes, name="segnet"):
+def segnet(image, classes):
     """image [B, H, W, 3] float32 in [-1, 1] -> logits [B, H, W, classes].
 
     29,453,971 parameters at 19 classes. Sides that 32 does not divide are padded with grey, and
     the logits cropped.
     """
-    whole, image = image, pad_to_multiple(image, 32, name)
+    whole, image = image, pad_to_multiple(image, 32, "segnet")
     x = image
     indices = []
     for stage, widths in enumerate(ENCODER, start=1):
-        x = _stage(x, widths, f"{name}.encoder{stage}")
-        x, found = max_pool_with_indices(x, f"{name}.encoder{stage}.pool")
+        x = _stage(x, widths, f"segnet.encoder{stage}")
+        x, found = max_pool_with_indices(x, f"segnet.encoder{stage}.pool")
         indices.append(found)
     for stage, widths in zip((5, 4, 3, 2, 1), DECODER, strict=True):
-        x = max_unpool(x, indices.pop(), f"{name}.decoder{stage}.unpool")
-        x = _stage(x, widths, f"{name}.decoder{stage}")
-    return crop_to(convolution(x, classes, f"{name}.classifier"), whole, name)
+        x = max_unpool(x, indices.pop(), f"segnet.decoder{stage}.unpool")
+        x = _stage(x, widths, f"segnet.decoder{stage}")
+    return crop_to(convolution(x, classes, "segnet.classifier"), whole, "segnet")
 
 
 def _stage(x, widths, name):

@@ -15,15 +15,15 @@ EPSILON = 1e-5
 DROPOUT = 0.1
 
 
-def deeplab_v3plus(taps, head, classes, resize="half_pixel", name="deeplab"):
+def deeplab_v3plus(taps, head, classes, resize):
     """From backbone taps to logits [B, h, w, classes] at stride 4, or 16 without the decoder.
 
     head: a `specs.DeepLabV3PlusHead`.
     """
-    x = spatial_pyramid(taps[16], head, resize, f"{name}.aspp")
+    x = spatial_pyramid(taps[16], head, resize, "deeplab.aspp")
     if head.decoder:
-        x = decoder(x, taps[4], head, resize, f"{name}.decoder")
-    return blocks.classifier(x, classes, f"{name}.classifier")
+        x = decoder(x, taps[4], head, resize, "deeplab.decoder")
+    return blocks.classifier(x, classes, "deeplab.classifier")
 
 
 def spatial_pyramid(x, head, resize, name):

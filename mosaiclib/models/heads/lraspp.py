@@ -15,7 +15,7 @@ WINDOW = 49  # at stride 16: the whole map of a 769x769 crop
 STRIDES = (16, 20)
 
 
-def lraspp(taps, head, classes, resize="half_pixel", name="lraspp"):
+def lraspp(taps, head, classes, resize):
     """From backbone taps to logits [B, h, w, classes] at the stride of the skip.
 
     head: a `specs.LRASPPHead`. On maps smaller than 49x49 (512x512 images) the pooling window is the
@@ -24,13 +24,13 @@ def lraspp(taps, head, classes, resize="half_pixel", name="lraspp"):
     x, skip = taps[16], taps[head.skip_stride]
     size = x.shape[1:3]
     gate = layers.AveragePooling2D(
-        tuple(min(WINDOW, side) for side in size), STRIDES, padding="valid", name=f"{name}.gate.pool"
+        tuple(min(WINDOW, side) for side in size), STRIDES, padding="valid", name="lraspp.gate.pool"
     )(x)
-    gate = layers.Conv2D(head.filters, 1, activation="hard_sigmoid", name=f"{name}.gate")(gate)
-    gate = blocks.resize(gate, size, resize, f"{name}.gate.resize")
-    x = blocks.conv(x, head.filters, f"{name}.features", epsilon=EPSILON)
-    x = layers.Multiply(name=f"{name}.scale")([x, gate])
-    x = blocks.resize(x, skip.shape[1:3], resize, f"{name}.resize")
-    x = blocks.classifier(x, classes, f"{name}.classifier")
-    skip = blocks.classifier(skip, classes, f"{name}.skip")
-    return layers.Add(name=f"{name}.add")([x, skip])
+    gate = layers.Conv2D(head.filters, 1, activation="hard_sigmoid", name="lraspp.gate")(gate)
+    gate = blocks.resize(gate, size, resize, "lraspp.gate.resize")
+    x = blocks.conv(x, head.filters, "lraspp.features", epsilon=EPSILON)
+    x = layers.Multiply(name="lraspp.scale")([x, gate])
+    x = blocks.resize(x, skip.shape[1:3], resize, "lraspp.resize")
+    x = blocks.classifier(x, classes, "lraspp.classifier")
+    skip = blocks.classifier(skip, classes, "lraspp.skip")
+    return layers.Add(name="lraspp.add")([x, skip])

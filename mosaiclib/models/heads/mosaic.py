@@ -9,14 +9,14 @@ from mosaiclib.models.parts import CONTEXT, DECODER
 PARTS = {"mosaic.encoder": CONTEXT, "mosaic.decoder": DECODER}
 
 
-def mosaic(taps, head, classes, resize="half_pixel", name="mosaic", dropout=0.0):
+def mosaic(taps, head, classes, resize, dropout=0.0):
     """From backbone taps {2, 4, 8, 16} to logits [B, h, w, classes] at the stride of the last merge.
 
     head: a `specs.MosaicHead`. resize: the bilinear convention. dropout: between encoder and decoder.
     """
-    x = context_encoder(taps[16], head, resize, f"{name}.encoder")
-    x = layers.Dropout(dropout, name=f"{name}.encoder.dropout")(x) if dropout else x
-    return hybrid_decoder(x, taps, head, classes, resize, f"{name}.decoder")
+    x = context_encoder(taps[16], head, resize, "mosaic.encoder")
+    x = layers.Dropout(dropout, name="mosaic.encoder.dropout")(x) if dropout else x
+    return hybrid_decoder(x, taps, head, classes, resize, "mosaic.decoder")
 
 
 # === Context encoder ===

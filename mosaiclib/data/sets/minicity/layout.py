@@ -59,10 +59,10 @@ class Layout:
         i = int(side > 0)
         return self.road[i] + side * (self.verge[i] + self.pavement[i]), self.road[i]
 
-    def in_view(self, x, near=1.0, far=2.2):
+    def in_view(self, x, far=2.2):
         """A random depth from which something at x is inside the image."""
         edge = abs(x) * self.canvas.focal / (0.46 * self.canvas.pixels.shape[1])
-        return max(edge, 5.5) * self.rng.uniform(near, far)
+        return max(edge, 5.5) * self.rng.uniform(1.0, far)
 
     def frontage(self):
         """Houses, walls, fences and parks along both sides."""
@@ -191,7 +191,7 @@ class Layout:
             signs = [(street.traffic_sign, 0.75, 4), (street.traffic_sign, 0.5, 4)]
             for maker, chance, height in [(street.traffic_light, 0.7, 5), *signs, *lamps]:
                 if rng.random() < chance:
-                    x, z = post + side * rng.uniform(0, 0.3), max(self.in_view(post, 1.0, 2.0), 7.0)
+                    x, z = post + side * rng.uniform(0, 0.3), max(self.in_view(post, 2.0), 7.0)
                     self.add(x, z, self.painter(maker, x, z), 0.1, height)
             for _ in range(int(rng.integers(1, 4))):
                 x = walk[0] + rng.random() * (walk[1] - walk[0])
@@ -204,7 +204,7 @@ class Layout:
             for maker, chance in ((people.bicycle, 0.5), (people.motorcycle, 0.3)):
                 if rng.random() < chance:
                     x0, ridden = walk[0] + side * 0.4, bool(rng.random() < 0.4)
-                    z = self.in_view(x0, 1.0, 1.6)
+                    z = self.in_view(x0, 1.6)
                     for k in range(1 if ridden else int(rng.integers(1, 3))):
                         x = x0 + side * 0.5 * k
                         args = (x, z + 0.5 * k, pick(rng, (-1, 1)), ridden)
