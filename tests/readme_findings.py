@@ -42,7 +42,8 @@ def _compared(findings, number):
     ]
     seeds = min(count for pair in finding["pairs"] for count in pair["seeds"])
     verdict = finding["elsewhere"].capitalize()
-    return f"{finding['claim']} {verdict}: {'; '.join(told)} ({seeds} seeds or more per network, 95 %)."
+    differences = "; ".join(told).replace("-", "\N{MINUS SIGN}")
+    return f"{finding['claim']} {verdict}: {differences} ({seeds} seeds or more per network, 95 %)."
 
 
 def _without_data(pair):
