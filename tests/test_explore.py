@@ -172,7 +172,7 @@ def test_a_run_is_looked_up_with_its_classes_and_worst_pictures(runs_of_mine):
     assert repr(shown) == "explore.compare('quick', run='evaluate/minicity')"
     cost = models.cost(catalogue.get(explored.NETWORK), explored.SIZE, 4).tflite_madds / 1e9
     assert f"{cost:.3f}" in shown.table.html and "quick/evaluate/minicity" in shown.points.point_keys
-    assert "00001_image, mIoU 25 %" in shown.page.value and "outside" not in shown.page.value
+    assert "00001_image, mIoU 25.0 %" in shown.page.value and "outside" not in shown.page.value
     assert "&lt;x&gt;" in shown.page.value and "<x>" not in shown.page.value
     shown.table.picked = "quick/export/minicity"
     assert "The disk was full." in shown.page.value and "run='export/minicity'" in repr(shown)
@@ -188,7 +188,7 @@ def test_two_runs_stand_side_by_side_with_the_interval_of_their_difference(runs_
     assert (
         found[0] == pytest.approx(59.9359 - 52.0285, abs=1e-3) and found[1] < found[0] < found[2]
     )  # by hand, from the sums
-    first, *ends = (f"{value:+.1f}".replace("-", "\N{MINUS SIGN}") for value in found)
+    first, *ends = (f"{value:+.1f}".replace("+0.0", "0.0").replace("-", "\N{MINUS SIGN}") for value in found)
     assert f"<strong>{first}</strong> [{ends[0]}, {ends[1]}] points" in shown.page.value
     assert "of these weights" in shown.page.value and "&lt;b&gt;sky" in shown.page.value
     assert repr(shown) == "explore.compare('quick', run='evaluate/minicity', other='evaluate/other')"

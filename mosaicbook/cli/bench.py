@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mosaicbook.cli import app, console, table
+from mosaicbook.cli import JsonOption, app, console, table
 
 
 def _size(text):
@@ -39,7 +39,7 @@ def export_network(
         str | None,
         typer.Option("--for", help="android, ios or web: a folder with files, labels and the lines that call them."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ):
     """Writes a network as .tflite files of a fixed size and batch 1, or as a folder for an app."""
     from mosaiclib import inference
@@ -116,7 +116,7 @@ def bench(
             help="On a phone: xnnpack1 (default), cpu1, cpu4, xnnpack4, gpu, nnapi, hexagon, edgetpu; repeatable."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ):
     """Times .tflite files here or on a phone, with a verdict on what ran them. Exit status 1 if one failed.
 
