@@ -3,6 +3,7 @@
 import asyncio
 import html
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -20,7 +21,9 @@ from mosaicbook import explorer
 from mosaicbook.beyond import search_space
 from mosaicbook.explorer import designs, panel, predicted
 from mosaicbook.explorer.designs import Design
+from mosaicbook.runs.provenance import ROOT
 from mosaiclib import models
+from mosaiclib.latency import layer_rates
 from mosaiclib.models import catalogue
 from mosaiclib.models.counting import peak_activations
 
@@ -84,12 +87,33 @@ def test_a_design_says_its_milliseconds_and_the_commands_that_show_and_train_it(
     for precision, measured in (("float32", 41.85), ("int8", 19.46)):
         assert found.milliseconds(counted, precision) == pytest.approx(measured, rel=0.1)
         assert f"Predicted latency, {precision}" in shown.numbers.value
-    assert f"predicted from the operations, for one thread of {found.machine}" in shown.numbers.value
+    assert f"one thread of {found.machine}: float32 and int8 from the time of each kind" in shown.numbers.value
     for design, name in ((shown.design, "mnmh448-mosaic-f64-d64"), (Design(m=456, f=20), None)):
         words = shlex.split(design.training())
         model = words[words.index("model") + 1]
         assert words[:2] == ["papermill", "notebooks/20_train.ipynb"] and model == (name or model)
         assert replace(catalogue.get(model), name=design.name) == design.spec, "the notebook trains this very network"
+
+
+def test_layers_that_a_search_timed_here_come_before_the_time_of_each_kind(tmp_path, monkeypatch):
+    """A machine on which every layer takes 1 ms: a design that a search has seen takes as many ms as it has layers."""
+    monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path))
+    counted = designs.built(Design(**SMALL)).cost
+    layers = layer_rates.layers_of(counted)
+    timed = layer_rates.LayerRates([layer_rates.Measured(*layer, 1.0) for layer in layers], factor=2.0)
+    published = ROOT / "reports/published/camvid/runs/latency/host/result.json"
+    results = {"latency/host": json.loads(published.read_text())}
+    results["search/r4"] = {"layer_rates": timed.to_json(), "machine": results["latency/host"]["machine"]}
+    for age, (run, result) in enumerate(results.items()):  # the search is the older run
+        folder = tmp_path / "p/runs" / run
+        folder.mkdir(parents=True)
+        (folder / "result.json").write_text(json.dumps(result))
+        os.utime(folder, (1e9 - age, 1e9 - age))
+    predicted.rates.cache_clear()
+    found = predicted.rates()
+    predicted.rates.cache_clear()
+    assert found.milliseconds(counted, "float32") == pytest.approx(2.0 * len(layers))
+    assert found.basis.endswith("AMD EPYC: float32 from timed layers; int8 from the time of each kind of layer.")
 
 
 def test_the_line_below_a_panel_runs_as_it_stands_in_a_fresh_python(runs_of_mine):

@@ -34,7 +34,7 @@ def numbers(now, pinned) -> str:
     ]
     head = "".join(tables.header(name, numeric=True) for name in ("", "This design", "Pinned", "Difference"))
     differs = differences(now.design, pinned.design)
-    basis = f" Milliseconds are predicted from the operations, for one thread of {rates.machine}." if rates else ""
+    basis = f" {rates.basis}" if rates else ""
     told = f"Against the pinned design: {differs}." if differs else "This is the pinned design."
     caption = f"{now.design.name}, {_size(now.design)}, {now.design.classes} classes"
     return tables.plain(caption, head, rows) + _note(told + basis)
