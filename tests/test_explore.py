@@ -3,6 +3,7 @@
 import asyncio
 import html
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -20,7 +21,9 @@ from mosaicbook import explorer
 from mosaicbook.beyond import search_space
 from mosaicbook.explorer import designs, panel, predicted
 from mosaicbook.explorer.designs import Design
+from mosaicbook.runs.provenance import ROOT
 from mosaiclib import models
+from mosaiclib.latency import layer_rates
 from mosaiclib.models import catalogue
 from mosaiclib.models.counting import peak_activations
 
@@ -84,12 +87,33 @@ def test_a_design_says_its_milliseconds_and_the_commands_that_show_and_train_it(
     for precision, measured in (("float32", 41.85), ("int8", 19.46)):
         assert found.milliseconds(counted, precision) == pytest.approx(measured, rel=0.1)
         assert f"Predicted latency, {precision}" in shown.numbers.value
-    assert f"predicted from the operations, for one thread of {found.machine}" in shown.numbers.value
+    assert f"one thread of {found.machine}: float32 and int8 from the time of each kind" in shown.numbers.value
     for design, name in ((shown.design, "mnmh448-mosaic-f64-d64"), (Design(m=456, f=20), None)):
         words = shlex.split(design.training())
         model = words[words.index("model") + 1]
         assert words[:2] == ["papermill", "notebooks/20_train.ipynb"] and model == (name or model)
         assert replace(catalogue.get(model), name=design.name) == design.spec, "the notebook trains this very network"
+
+
+def test_layers_that_a_search_timed_here_come_before_the_time_of_each_kind(tmp_path, monkeypatch):
+    """A machine on which every layer takes 1 ms: a design that a search has seen takes as many ms as it has layers."""
+    monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path))
+    counted = designs.built(Design(**SMALL)).cost
+    layers = layer_rates.layers_of(counted)
+    timed = layer_rates.LayerRates([layer_rates.Measured(*layer, 1.0) for layer in layers], factor=2.0)
+    published = ROOT / "reports/published/camvid/runs/latency/host/result.json"
+    results = {"latency/host": json.loads(published.read_text())}
+    results["search/r4"] = {"layer_rates": timed.to_json(), "machine": results["latency/host"]["machine"]}
+    for age, (run, result) in enumerate(results.items()):  # the search is the older run
+        folder = tmp_path / "p/runs" / run
+        folder.mkdir(parents=True)
+        (folder / "result.json").write_text(json.dumps(result))
+        os.utime(folder, (1e9 - age, 1e9 - age))
+    predicted.rates.cache_clear()
+    found = predicted.rates()
+    predicted.rates.cache_clear()
+    assert found.milliseconds(counted, "float32") == pytest.approx(2.0 * len(layers))
+    assert found.basis.endswith("AMD EPYC: float32 from timed layers; int8 from the time of each kind of layer.")
 
 
 def test_the_line_below_a_panel_runs_as_it_stands_in_a_fresh_python(runs_of_mine):
@@ -172,7 +196,7 @@ def test_a_run_is_looked_up_with_its_classes_and_worst_pictures(runs_of_mine):
     assert repr(shown) == "explore.compare('quick', run='evaluate/minicity')"
     cost = models.cost(catalogue.get(explored.NETWORK), explored.SIZE, 4).tflite_madds / 1e9
     assert f"{cost:.3f}" in shown.table.html and "quick/evaluate/minicity" in shown.points.point_keys
-    assert "00001_image, mIoU 25 %" in shown.page.value and "outside" not in shown.page.value
+    assert "00001_image, mIoU 25.0 %" in shown.page.value and "outside" not in shown.page.value
     assert "&lt;x&gt;" in shown.page.value and "<x>" not in shown.page.value
     shown.table.picked = "quick/export/minicity"
     assert "The disk was full." in shown.page.value and "run='export/minicity'" in repr(shown)
@@ -188,7 +212,7 @@ def test_two_runs_stand_side_by_side_with_the_interval_of_their_difference(runs_
     assert (
         found[0] == pytest.approx(59.9359 - 52.0285, abs=1e-3) and found[1] < found[0] < found[2]
     )  # by hand, from the sums
-    first, *ends = (f"{value:+.1f}".replace("-", "\N{MINUS SIGN}") for value in found)
+    first, *ends = (f"{value:+.1f}".replace("+0.0", "0.0").replace("-", "\N{MINUS SIGN}") for value in found)
     assert f"<strong>{first}</strong> [{ends[0]}, {ends[1]}] points" in shown.page.value
     assert "of these weights" in shown.page.value and "&lt;b&gt;sky" in shown.page.value
     assert repr(shown) == "explore.compare('quick', run='evaluate/minicity', other='evaluate/other')"

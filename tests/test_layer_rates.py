@@ -50,6 +50,18 @@ def test_networks_that_were_not_seen_are_predicted_from_those_that_were():
     assert rates.milliseconds(seen[0]) == pytest.approx(1.1 * sum(o.ms for o in timed(seen[0], smooth)))
 
 
+def test_the_time_of_a_kind_is_shared_by_its_layers():
+    cost = counted()
+    kinds = {"convolution": 10.0, "depthwise convolution": 2.0, "resize": 1.0, "argmax": 9.0}
+    layers = layer_rates.spread(cost, kinds)
+    for kind in ("convolution", "depthwise convolution", "resize"):
+        assert sum(layer.ms for layer in layers if layer.kind == kind) == pytest.approx(kinds[kind])
+    largest = max((layer for layer in layers if layer.kind == "convolution"), key=lambda layer: layer.work)
+    assert largest.ms == max(layer.ms for layer in layers) and {layer.kind for layer in layers} == set(kinds) - {
+        "argmax"
+    }
+
+
 def test_a_kind_that_was_not_measured_is_refused():
     cost = counted()
     only = [layer for layer in timed(cost, smooth) if layer.kind == "convolution"]

@@ -148,8 +148,11 @@ def test_taps_are_stored_once_and_anew_where_weights_or_backbone_or_images_are_o
     assert told[1:] == ["written"] * 3
 
 
-def test_what_a_killed_run_left_is_removed_and_a_failing_one_leaves_nothing(tmp_path, released, taps_of_mdl):
+def test_what_a_killed_run_left_is_removed_and_a_failing_one_leaves_nothing(
+    tmp_path, released, taps_of_mdl, monkeypatch
+):
     weights = released(MDL)
+    monkeypatch.setattr(taps, "backbone", cache(taps.backbone))
     shutil.copytree(taps_of_mdl, tmp_path / "taps")
     first = stored_in(tmp_path, weights)
     shutil.move(first.folder, left := first.folder.with_name(f".{first.folder.name}.0123.partial"))

@@ -5,6 +5,8 @@ from html import escape
 import numpy as np
 from IPython.display import HTML
 
+from mosaicbook.show import tables
+
 LEAST = 0.005  # a share that is worth telling
 SHOWN = 5
 
@@ -75,11 +77,7 @@ def heat_map(counts, classes, name, caption) -> HTML:
         total = line.sum()
         cells = "".join(_cell(i, j, value / total if total else 0.0) for j, value in enumerate(line))
         body.append(f'<tr><th scope="row">{_link(i, classes[i], name)}</th>{cells}</tr>')
-    return HTML(
-        f'<div class="scroll" role="region" tabindex="0" aria-label="Confusion matrix, scrolls sideways" '
-        f'id="{name}-matrix"><table class="heat"><caption>{escape(caption)}</caption>'
-        f"<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
-    )
+    return HTML(tables.framed(caption, f'<td id="{name}-matrix"></td>{head}', body, "heat"))
 
 
 def _cell(i, j, share):

@@ -106,8 +106,6 @@ def trade_off(found):
     axes.set(xlabel="TFLite MAdds, billions", ylabel="mIoU, %")
     axes.margins(x=0.2)
     figure.legend(title="backbone", loc="outside upper center", ncol=3)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
     places = [(n.madds_b, 100 * n.miou, n.spec.name.partition("-")[2], False) for n in found]
     bars = [((n.madds_b, 100 * n.interval.lower), (n.madds_b, 100 * n.interval.upper)) for n in found if n.interval]
     point_labels.write(axes, places, fontsize=10 if len(found) < 10 else 8, sparing=len(found) > 16, bars=bars)

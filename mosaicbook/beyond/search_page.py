@@ -36,7 +36,6 @@ def front_plot(rows, front, known, objective="MAdds"):
     axes.set(xlabel=label, ylabel="mIoU on the held-out sequence, %")
     axes.margins(0.08)
     axes.legend(loc="lower right")
-    figure.draw_without_rendering()
     named = [(*places[row["design"]], row["known"], False) for row in rows if row["design"] in known]
     point_labels.write(axes, named, fontsize=9, bars=[(places[number], places[number]) for number in front])
     return figure

@@ -7,6 +7,7 @@ import stat
 import sys
 import tempfile
 from contextlib import suppress
+from typing import Annotated
 
 # Set before TensorFlow is imported by any verb: a user need not see its start-up log.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -19,6 +20,7 @@ from rich.table import Table
 from mosaicbook import native_messages
 from mosaiclib.files import from_environment, plain
 
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,

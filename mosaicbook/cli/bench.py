@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from mosaicbook.cli import app, console, table
+from mosaicbook.cli import JsonOption, app, console, table
+from mosaicbook.runs.parameters.ranges import RANGES
 
 
 def _size(text):
@@ -17,6 +18,11 @@ def _size(text):
     if len(parts) != 2 or not all(part.isdigit() and int(part) for part in parts):
         raise ValueError(f"'{text}' is not a size: write HEIGHTxWIDTH, for example 512x512.")
     return int(parts[0]), int(parts[1])
+
+
+def within(name):
+    """The least and the most of an option that notebooks have as a parameter, too."""
+    return {"min": RANGES[name].least, "max": RANGES[name].most}
 
 
 UNRELATED = (
@@ -39,7 +45,7 @@ def export_network(
         str | None,
         typer.Option("--for", help="android, ios or web: a folder with files, labels and the lines that call them."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ):
     """Writes a network as .tflite files of a fixed size and batch 1, or as a folder for an app."""
     from mosaiclib import inference
@@ -98,12 +104,12 @@ def bench(
         list[str] | None,
         typer.Option(help="xnnpack (default), builtin, reference, gpu (compiled_model only); repeatable."),
     ] = None,
-    threads: Annotated[list[int] | None, typer.Option(min=1, max=1024, help="CPU threads; repeatable.")] = None,
+    threads: Annotated[list[int] | None, typer.Option(**within("threads"), help="CPU threads; repeatable.")] = None,
     delegate: Annotated[
         list[str] | None, typer.Option(help="An external delegate's library; repeatable. Without --kernels, it alone.")
     ] = None,
-    processes: Annotated[int, typer.Option(min=1, help="Separate benchmark runs, averaged.")] = 10,
-    runs: Annotated[int, typer.Option(min=1, help="Inferences per benchmark run.")] = 10,
+    processes: Annotated[int, typer.Option(**within("processes"), help="Separate benchmark runs, averaged.")] = 10,
+    runs: Annotated[int, typer.Option(**within("inferences"), help="Inferences per benchmark run.")] = 10,
     log: Annotated[Path | None, typer.Option(help="A new log; without it, one in reports/bench.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the bench that wrote this log.")] = None,
     show: Annotated[Path | None, typer.Option(help="Print what this log holds so far, and run nothing.")] = None,
@@ -116,7 +122,7 @@ def bench(
             help="On a phone: xnnpack1 (default), cpu1, cpu4, xnnpack4, gpu, nnapi, hexagon, edgetpu; repeatable."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ):
     """Times .tflite files here or on a phone, with a verdict on what ran them. Exit status 1 if one failed.
 

@@ -6,15 +6,13 @@ from typing import Annotated
 
 import typer
 
-from mosaicbook.cli import app
+from mosaicbook.cli import JsonOption, app
 
 RunArgument = Annotated[str, typer.Argument(help="profile/stage/row of an evaluation, or its folder.")]
 
 
 @app.command()
-def compare(
-    one: RunArgument, other: RunArgument, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
-):
+def compare(one: RunArgument, other: RunArgument, as_json: JsonOption = False):
     """Subtracts the mIoU of two evaluations of the same images, with a 95 % interval.
 
     With three seeds or more on either side the interval is of the networks; with fewer, of these weights alone.

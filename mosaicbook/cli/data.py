@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mosaicbook.cli import app, console, table
+from mosaicbook.cli import JsonOption, app, console, table
 from mosaiclib.data import fetch
 
 data = typer.Typer(no_args_is_help=True, help="Data sets and files from elsewhere.")
@@ -15,7 +15,7 @@ app.add_typer(data, name="data")
 
 
 @data.command("list")
-def list_files(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False):
+def list_files(as_json: JsonOption = False):
     """Lists the files that can be fetched, and which of them are here."""
     rows = []
     for file in fetch.FILES.values():
@@ -60,7 +60,7 @@ def import_masks(
     keep_empty: Annotated[bool, typer.Option("--keep-empty", help="Images without shapes are background.")] = False,
     copy: Annotated[bool, typer.Option("--copy", help="Copy images, never link them.")] = False,
     max_side: Annotated[int | None, typer.Option(help="Shrink images whose longer side has more pixels.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ):
     """Makes a folder that trains of masks from any tool, and a page that shows what was understood."""
     from functools import partial
@@ -90,7 +90,7 @@ def verify_dataset(
     name: Annotated[str, typer.Argument(help="A data set's name, for example cityscapes or folder.")],
     root: Annotated[Path | None, typer.Option(help="The folder that holds the data set.")] = None,
     split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ):
     """Reads every file of a data set and lists all that is wrong; exit status 1 where anything is."""
     from functools import partial

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mosaicbook.cli import app
+from mosaicbook.cli import JsonOption, app
 from mosaicbook.cli.models import TFLiteOption, WeightsOption
 
 
@@ -24,7 +24,7 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many images.")] = None,
     input_scale: Annotated[float, typer.Option(help="Resize images by this for the network, 0.01 to 16.")] = 1.0,
     counts: Annotated[Path | None, typer.Option(help="Where the counts of each image are kept (.npz).")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ):
     """Prints the mIoU of a network, or of an exported .tflite, on a split, with its 95 % interval over images.
 

@@ -7,13 +7,11 @@ import typer
 
 from mosaicbook.batch import profiles
 from mosaicbook.batch.progress import span
-from mosaicbook.cli import app, console, table
+from mosaicbook.cli import JsonOption, app, console, table
 from mosaicbook.runs import history
 
 listing = typer.Typer(invoke_without_command=True, help="Lists the runs of a profile, or compares two.")
 app.add_typer(listing, name="runs")
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @listing.callback()

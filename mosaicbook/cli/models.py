@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mosaicbook.cli import app, console, table
+from mosaicbook.cli import JsonOption, app, console, table
 from mosaiclib.number_text import signed
 
 importing = typer.Typer(no_args_is_help=True, help="Fill our networks with weights from published files.")
@@ -19,7 +19,7 @@ TFLiteOption = Annotated[Path | None, typer.Option(help="A .tflite file, of `mos
 
 
 @app.command("models")
-def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False):
+def list_models(as_json: JsonOption = False):
     """Lists every network of the paper with its parameters and its cost at the paper's size (a minute)."""
     from mosaicbook.paper import madds
 
@@ -44,7 +44,7 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON
 @app.command("madds")
 def list_madds(
     number: Annotated[int | None, typer.Option("--table", help="Only this table of the paper, 2 to 7.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ):
     """Prints the MAdds of the paper's tables beside those counted on our graphs (all tables: a minute)."""
     from mosaicbook.paper import madds

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from mosaicbook.cli import app, console, table
+from mosaicbook.cli import JsonOption, app, console, table
 
 FilesArgument = Annotated[list[Path], typer.Argument(help=".tflite files.")]
 
 
 @app.command()
-def npu(files: FilesArgument, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False):
+def npu(files: FilesArgument, as_json: JsonOption = False):
     """Asks the vendors' NPU compilers, without a device, which operations of each file they would take.
 
     Intel's needs `make environment-npu`; the others need their vendor's SDK and say so. Says nothing of time.

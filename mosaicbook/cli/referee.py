@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mosaicbook.cli import app, console, table
+from mosaicbook.cli import JsonOption, app, console, table
 
 NetworksArgument = Annotated[list[Path], typer.Argument(help="Two or more .tflite files or weights folders.")]
 
@@ -21,7 +21,7 @@ def referee(
     root: Annotated[Path | None, typer.Option(help="The folder that holds the data set.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many images.")] = None,
     timed: Annotated[bool, typer.Option("--timed/--not-timed", help="Whether .tflite files are timed here.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ):
     """Evaluates networks from anywhere on the same images by one rule, and times .tflite files on this CPU.
 

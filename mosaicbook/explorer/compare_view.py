@@ -3,12 +3,13 @@
 from html import escape
 from statistics import mean
 
+from mosaicbook.beyond import best_and_worst
 from mosaicbook.explorer import run_list
 from mosaicbook.runs import comparison
 from mosaicbook.show import figures, plots, tables
 from mosaicbook.show.tables import number
 from mosaicbook.show.timings import timings
-from mosaiclib.data import datasets, images
+from mosaiclib.data import datasets
 from mosaiclib.evaluation import intervals
 from mosaiclib.files import reading_only
 
@@ -30,12 +31,8 @@ def table(rows) -> str:
         )
         body.append(f'<tr data-pick="{escape(row.key, quote=True)}">{cells}</tr>')
     heads = ("Run", "Network", "Data", "mIoU, %", "MAdds, B", "Latency, ms", "Took, s", "State")
-    numeric = heads[3:7]
-    head = "".join(f'<th scope="col"{" class=number" if name in numeric else ""}>{name}</th>' for name in heads)
-    return (
-        f'<table class="data"><caption>Runs; a click opens one</caption><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table>"
-    )
+    head = "".join(tables.header(name, numeric=name in heads[3:7]) for name in heads)
+    return tables.plain("Runs; a click opens one", head, body)
 
 
 def page(row, draw) -> str:
@@ -71,24 +68,22 @@ def side_by_side(one, other) -> str:
         values = [100 * side[name] for side in sides]
         lines.append((f"IoU of {name}, %", *(number(v, ".1f") for v in values), _change(*values, ".1f")))
     heads = ("", one.record.run_id, other.record.run_id, "Difference")
-    cells = "".join(f'<th scope="col" class="number">{escape(name)}</th>' if name else "<td></td>" for name in heads)
-    body = "".join(
+    cells = "".join(tables.header(name, numeric=True) for name in heads)
+    body = [
         f'<tr><th scope="row">{escape(title)}</th>' + "".join(f'<td class="number">{v}</td>' for v in values) + "</tr>"
         for title, *values in lines
-    )
+    ]
     notes = [f"The interval of the difference is {compared.scope}; cost and classes have none."]
     notes += [f"They differ in more than the network: {'; '.join(compared.differ_also_in)}."] * bool(
         compared.differ_also_in
     )
-    return (
-        f'{head}<table class="data"><caption>Side by side, {escape(one.data)}</caption><thead><tr>{cells}</tr></thead>'
-        f'<tbody>{body}</tbody></table><p class="mosaic-caption">{escape(" ".join(notes))}</p>'
-    )
+    shown = tables.plain(f"Side by side, {one.data}", cells, body)
+    return f'{head}{shown}<p class="mosaic-caption">{escape(" ".join(notes))}</p>'
 
 
 def _signed(interval):
-    first, *ends = (number(100 * v, "+.1f") for v in (interval.estimate, interval.lower, interval.upper))
-    return f"<strong>{first}</strong> [{', '.join(ends)}]"
+    first, _, ends = intervals.text(interval.estimate, interval, sign="+").partition(" ")
+    return f"<strong>{first}</strong> {ends}"
 
 
 def _miou(side, interval):
@@ -160,13 +155,7 @@ def _worst(row):
     try:
         with reading_only():  # whatever the result names as its data set
             data = datasets.get(raw["dataset"], raw.get("data_root") or None)
-            samples = data.split(raw["split"])
-        rows = []
-        for about in kept:
-            image, label = data.read(samples[int(about["index"])])
-            prediction = images.read_label(run_list.inside(folder, about["prediction"]))
-            name = f"{about['picture']}, mIoU {100 * about['miou']:.0f} %"
-            rows.append(figures.compared(image, label, prediction, name, data))
+            rows = [best_and_worst.row(about, data, raw["split"], folder) for about in kept]
     except (ValueError, OSError, KeyError, IndexError, TypeError) as error:
         return f"<p>The worst images cannot be shown: {escape(' '.join(str(error).split()))}</p>"
     caption = f"The {len(rows)} worst images of {data.title}" + (", synthetic" if data.synthetic else "")

@@ -3,7 +3,7 @@
 from html import escape
 
 from mosaicbook.explorer import designs, predicted
-from mosaicbook.show import figures
+from mosaicbook.show import figures, tables
 from mosaicbook.show.networks.layered import COLOURS as PART_COLOURS
 from mosaicbook.show.tables import number
 
@@ -26,22 +26,18 @@ def numbers(now, pinned) -> str:
         here, there = (rates.milliseconds(built.cost, precision) for built in (now, pinned))
         if here is not None:
             lines.append((f"Predicted latency, {precision}", here, there, 1, ".1f", "ms"))
-    rows = "".join(
+    rows = [
         f'<tr><th scope="row">{name}</th><td class="number"><strong>{_amount(here, scale, spec, unit)}</strong></td>'
         f'<td class="number">{_amount(there, scale, spec, unit)}</td>'
         f'<td class="number">{_difference(here, there)}</td></tr>'
         for name, here, there, scale, spec, unit in lines
-    )
-    heads = ("This design", "Pinned", "Difference")
-    head = "<td></td>" + "".join(f'<th scope="col" class="number">{name}</th>' for name in heads)
+    ]
+    head = "".join(tables.header(name, numeric=True) for name in ("", "This design", "Pinned", "Difference"))
     differs = differences(now.design, pinned.design)
-    basis = f" Milliseconds are predicted from the operations, for one thread of {rates.machine}." if rates else ""
+    basis = f" {rates.basis}" if rates else ""
     told = f"Against the pinned design: {differs}." if differs else "This is the pinned design."
-    return (
-        f'<table class="data"><caption>{escape(now.design.name)}, {_size(now.design)}, '
-        f"{now.design.classes} classes</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        f'<p class="mosaic-caption" style="margin:.3em 0 0">{escape(told + basis)}</p>'
-    )
+    caption = f"{now.design.name}, {_size(now.design)}, {now.design.classes} classes"
+    return tables.plain(caption, head, rows) + _note(told + basis)
 
 
 def bars(now, pinned) -> str:
@@ -60,11 +56,8 @@ def bars(now, pinned) -> str:
             f'<div style="{bar}"></div><div style="{mark}"></div></td>'
             f'<td class="number">{number(madds / 1e9, ".3f")} B</td><td class="number">{number(params, ",d")}</td></tr>'
         )
-    head = '<td></td><td></td><th scope="col" class="number">MAdds</th><th scope="col" class="number">Parameters</th>'
-    return (
-        '<table class="data" style="width:100%"><caption>Where the cost is (thin line: the pinned design)</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-    )
+    head = "".join(tables.header(name, numeric=True) for name in ("", "", "MAdds", "Parameters"))
+    return tables.plain("Where the cost is (thin line: the pinned design)", head, rows, "data wide")
 
 
 def nearest(design) -> str:
@@ -78,13 +71,14 @@ def nearest(design) -> str:
             f'<td class="number"><strong>{row.miou_text} %</strong></td><td class="number">{madds}</td>'
             f"<td>{escape(differs)}</td></tr>"
         )
-    return (
-        '<table class="data"><caption>The nearest rows of the paper</caption><thead><tr><th scope="col">Row</th>'
-        '<th scope="col" class="number">mIoU printed</th><th scope="col" class="number">MAdds printed</th>'
-        f'<th scope="col">This design differs in</th></tr></thead><tbody>{"".join(rows)}</tbody></table>'
-        '<p class="mosaic-caption" style="margin:.3em 0 0">The mIoU is the paper\'s, trained and measured by its '
-        "authors; this design was not trained.</p>"
-    )
+    heads = ("Row", "mIoU printed", "MAdds printed", "This design differs in")
+    head = "".join(tables.header(name, numeric="printed" in name) for name in heads)
+    note = "The mIoU is the paper's, trained and measured by its authors; this design was not trained."
+    return tables.plain("The nearest rows of the paper", head, rows) + _note(note)
+
+
+def _note(text):
+    return f'<p class="mosaic-caption" style="margin:.3em 0 0">{escape(text)}</p>'
 
 
 def drawings(built) -> str:

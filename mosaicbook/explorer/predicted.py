@@ -1,81 +1,95 @@
-"""Milliseconds of a design on a CPU, predicted from its operations by networks that were timed."""
+"""Milliseconds of a design on a CPU, predicted by `layer_rates` from networks that runs timed there."""
 
 import re
 from dataclasses import dataclass
 from functools import cache
-from math import prod
-from statistics import median
-
-from keras.layers import Conv2D, DepthwiseConv2D
 
 from mosaicbook import runs
 from mosaicbook.runs.provenance import ROOT
+from mosaiclib.latency import layer_rates
+from mosaiclib.latency.layer_rates import LayerRates
 from mosaiclib.models import catalogue
 from mosaiclib.models.costs import cost
 
-PROFILED, NETWORK = "mosaic_r4_uint8", "mnmh448-mosaic-f64-d64"  # the released graph, and what it is here
-PROFILED_SIZE, PROFILED_CLASSES = (512, 512), 32
+RELEASED = {"mosaic_r4_uint8": ("mnmh448-mosaic-f64-d64", (512, 512), "uint8")}  # graphs that are named otherwise
+CLASSES = 32
 PRECISIONS = ("float32", "int8")
 _FILE = re.compile(r"(.+)_(\d+)x(\d+)_\w+_(float32|int8)")
 
 
 @dataclass(frozen=True)
 class Rates:
-    """How long work takes on one thread of a CPU.
+    """What layers take on one thread of a machine's CPU: {precision: rates}.
 
-    shares: ms of one multiply-add of a convolution, of one of a depthwise convolution, and of one output of any other
-    layer, in the released graph. scales: {precision: by what these are multiplied}, from files that were timed whole.
+    by_layer: the precisions in which each layer was timed. Of the others the time of each kind of layer in a network
+    is known, and its layers share it by their work.
     """
 
-    shares: tuple[float, float, float]
-    scales: dict[str, float]
     machine: str
+    of: dict[str, LayerRates]
+    by_layer: frozenset[str]
 
     def milliseconds(self, counted, precision) -> float | None:
         """The predicted time of one inference. counted: the network's `costs.Cost`; None without a timing to go by."""
-        if precision not in self.scales:
+        try:
+            return self.of[precision].milliseconds(counted) if precision in self.of else None
+        except ValueError:  # a kind of layer that no timed network had
             return None
-        return self.scales[precision] * self._before_scaling(counted)
 
-    def _before_scaling(self, counted):
-        return sum(share * work for share, work in zip(self.shares, _work(counted), strict=True))
+    @property
+    def basis(self) -> str:
+        """What the milliseconds are predicted from, as a sentence."""
+        ways = {"timed layers": self.by_layer, "the time of each kind of layer": self.of.keys() - self.by_layer}
+        said = "; ".join(f"{' and '.join(sorted(named))} from {way}" for way, named in ways.items() if named)
+        return f"Milliseconds are predicted for one thread of {self.machine}: {said}."
 
 
 @cache
 def rates() -> Rates | None:
-    """Those of the last machine that timed and profiled networks here, else of the published report; None without."""
-    folders = [
-        sorted(root.glob("*/runs/latency/*"), key=lambda folder: folder.stat().st_mtime, reverse=True)
-        for root in (runs.reports_folder(), ROOT / "reports/published")
-    ]
-    for folder in (folder for group in folders for folder in group):
-        try:
-            return _of_result(runs.read_json(folder / "result.json"))
-        except (ValueError, OSError, KeyError, TypeError):
-            continue
+    """Those of the machine on which most precisions were timed here, else in the published reports; None without.
+
+    Of several machines the last one counts, and of one machine layers that were timed themselves, else the last run.
+    """
+    for root in (runs.reports_folder(), ROOT / "reports/published"):
+        machines = {}
+        folders = [*root.glob("*/runs/latency/*"), *root.glob("*/runs/search/*")]
+        for folder in sorted(folders, key=lambda folder: folder.stat().st_mtime):
+            try:
+                found = _of_result(runs.read_json(folder / "result.json"))
+            except (ValueError, OSError, KeyError, TypeError):
+                continue
+            known = machines.pop(found.machine, found)
+            ours = {p: r for p, r in found.of.items() if p in found.by_layer or p not in known.by_layer}
+            machines[found.machine] = Rates(found.machine, known.of | ours, known.by_layer | found.by_layer)
+        if machines:
+            return max(reversed(machines.values()), key=lambda found: len(found.of))
     return None
 
 
-def _of_result(result):
-    kinds = result["op_profiles_ms"][PROFILED]
-    works = _work(cost(catalogue.get(NETWORK), PROFILED_SIZE, PROFILED_CLASSES))
-    convolution, depthwise = kinds["convolution"], kinds["depthwise convolution"]
-    times = (convolution, depthwise, sum(kinds.values()) - convolution - depthwise)
-    unscaled = Rates(tuple(ms / work for ms, work in zip(times, works, strict=True)), {}, str(result["machine"]["cpu"]))
-    found = {precision: [] for precision in PRECISIONS}
+def _of_result(result) -> Rates:
+    """Of the layers that a search timed, or of the files that notebook 50 timed and profiled."""
+    if "layer_rates" in result:
+        timed = LayerRates.from_json(result["layer_rates"])
+        return Rates(str(result["machine"]["cpu"]), {"float32": timed}, frozenset(["float32"]))
+    profiled, timed = ({precision: [] for precision in (*PRECISIONS, "uint8")} for _ in range(2))
+    for file, kinds in result["op_profiles_ms"].items():
+        if known := _network(file):
+            profiled[known[1]] += layer_rates.spread(known[0], kinds)
     for row in result["measurements"]:
-        named = _FILE.fullmatch(row["model"])
-        if named and named[1] in catalogue.names() and (row["kernels"], row["threads"]) == ("xnnpack", 1):
-            counted = cost(catalogue.get(named[1]), (int(named[2]), int(named[3])), PROFILED_CLASSES)
-            found[named[4]].append(row["mean_ms"] / unscaled._before_scaling(counted))
-    scales = {precision: median(ratios) for precision, ratios in found.items() if ratios}
-    return Rates(unscaled.shares, scales, unscaled.machine)
+        if (row["kernels"], row["threads"]) == ("xnnpack", 1) and row["mean_ms"] and (known := _network(row["model"])):
+            timed[known[1]].append((known[0], row["mean_ms"]))
+    anywhere = [layer for layers in profiled.values() for layer in layers]
+    of = {p: layer_rates.scaled(profiled[p] or anywhere, timed[p]) for p in PRECISIONS if timed[p] and anywhere}
+    if not of:
+        raise ValueError("No network of ours was timed and profiled.")
+    return Rates(str(result["machine"]["cpu"]), of, frozenset())
 
 
-def _work(counted):
-    """MAdds of convolutions, MAdds of depthwise ones, and outputs of all other layers."""
-    of = {Conv2D.__name__: 0.0, DepthwiseConv2D.__name__: 0.0, "": 0.0}
-    for layer in counted.layers:
-        kind = layer.kind if layer.kind in of else ""
-        of[kind] += layer.tflite_madds if kind else prod(layer.output_shape)
-    return tuple(of.values())
+@cache
+def _network(file):
+    """(cost, precision) of the network in a file of that name, None where it is none of ours."""
+    if named := _FILE.fullmatch(file):
+        name, size, precision = named[1], (int(named[2]), int(named[3])), named[4]
+    else:
+        name, size, precision = RELEASED.get(file, ("", (), ""))
+    return (cost(catalogue.get(name), size, CLASSES), precision) if name in catalogue.names() else None

@@ -6,6 +6,7 @@ from html import escape
 from IPython.display import HTML
 
 from mosaicbook.paper.statements import BUILT, GROUPS
+from mosaicbook.show import tables
 from mosaiclib.evaluation.verdict import NO, NOT_TESTED, UNDECIDED, YES
 
 VERDICTS = (YES, NO, UNDECIDED, NOT_TESTED)
@@ -100,11 +101,8 @@ def tally_table(findings) -> HTML:
                     f'<span class="note">{escape(row["about"])}</span></th>{cells}</tr>'
                 )
     head = "".join(f'<th scope="col" class="number">{chip(verdict)}</th>' for verdict in VERDICTS)
-    return HTML(
-        '<div class="scroll" role="region" tabindex="0" aria-label="Verdicts on the claims"><table class="data tally">'
-        f"<caption>The paper's {len(findings)} claim{'s'[: len(findings) != 1]}, by what became of them</caption>"
-        f'<thead><tr><th scope="col">Claims</th>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
-    )
+    caption = f"The paper's {len(findings)} claim{'s'[: len(findings) != 1]}, by what became of them"
+    return HTML(tables.framed(caption, tables.header("Claims") + head, lines, "data tally"))
 
 
 def decided(findings) -> int:

@@ -9,23 +9,23 @@ class Cell(BaseModel):
     """One number of the paper and ours. The difference, and whether it is within the tolerance, follow from these."""
 
     model_config = ConfigDict(extra="forbid")
-    paper: FiniteFloat | None = None
-    paper_text: str = ""
-    ours: FiniteFloat | None = None
-    difference: FiniteFloat | None = None
-    tolerance: FiniteFloat | None = None
+    paper: FiniteFloat | None = None  # None where it prints none
+    paper_text: str = ""  # its digits as printed, where they are known
+    ours: FiniteFloat | None = None  # measured by `run`; None where nothing was run
+    difference: FiniteFloat | None = None  # ours - paper; None where either is, or `other_data` or `apart`
+    tolerance: FiniteFloat | None = None  # the largest difference that is one of chance
     within: bool | None = None
-    lower: FiniteFloat | None = None
+    lower: FiniteFloat | None = None  # the ends of the 95 % interval of ours
     upper: FiniteFloat | None = None
-    seeds: int | None = None
-    synthetic: bool = False
-    data: str = ""
-    other_data: bool = False
-    apart: str = ""
+    seeds: int | None = None  # of how many trainings ours is the mean
+    synthetic: bool = False  # whether ours was measured on synthetic images
+    data: str = ""  # what ours was measured on, "cityscapes val": rows compare only on the same
+    other_data: bool = False  # whether that is not what the paper measured on
+    apart: str = ""  # why else nothing is subtracted, in two or three words
     unit: str = ""
-    run: str | None = None
-    note: str = ""
-    command: str = ""
+    run: str | None = None  # "stage/row"
+    note: str = ""  # one sentence shown below the cell
+    command: str = ""  # what fills the cell where it is empty
 
     @model_validator(mode="after")
     def _subtract(self):
@@ -46,7 +46,11 @@ class Row(BaseModel):
 
 
 class Table(BaseModel):
-    """A table of the paper, measured again. Raises ValidationError (a ValueError) where a row is short."""
+    """A table of the paper, measured again: one cell per column in every row; None where it has no meaning there.
+
+    tolerances: {column: what a difference is judged by, told to the reader}. Raises ValidationError (a ValueError)
+    where a row is short.
+    """
 
     model_config = ConfigDict(extra="ignore")
     columns: list[str]
@@ -119,8 +123,9 @@ class Evaluation(_Result):
     @property
     def miou_text(self):
         """In percent with its interval over images: "65.6 [62.1, 67.2]"."""
-        ends = [f"{100 * end:.1f}" for end in self.miou_interval or ()]
-        return f"{100 * self.miou:.1f}" + (f" [{', '.join(ends)}]" if ends else "")
+        from mosaiclib.evaluation import intervals  # imports SciPy
+
+        return intervals.text_of(self.miou, self.miou_interval)
 
 
 class Heads(_Result):

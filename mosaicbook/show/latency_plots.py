@@ -106,8 +106,6 @@ def madds_against_ms(points):
     axes.plot(ends, ends / speed, "--", color=figures.INK, linewidth=1, zorder=0, scalex=False, scaley=False,
               label=f"{1000 * speed:.3g} billion MAdds a second")  # fmt: skip
     figure.legend(loc="outside upper right", ncol=3)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
     names = [(point["madds_b"], point["ms"], point["network"], False) for point in points]
     names.sort(key=lambda name: -abs(np.log(name[0] / name[1] / speed)))
     many = len(names) > MANY

@@ -6,13 +6,13 @@ from IPython.display import HTML
 
 from mosaicbook.runs.results import Table
 from mosaicbook.show.links import page_name
-from mosaicbook.show.tables import number
+from mosaicbook.show.tables import framed, number
 
 DASH = "\N{EN DASH}"
 
 
 def paper_table(rows, columns, caption="", tolerances=None, fills="") -> HTML:
-    """One line a row of the record of a table (see `paper.comparison`); notes are numbered and stand below.
+    """One line a row of the record of a table (`results.Table`); notes are numbered and stand below.
 
     fills: the command that runs what has a dash.
     """
@@ -37,12 +37,7 @@ def paper_table(rows, columns, caption="", tolerances=None, fills="") -> HTML:
         kind = "number" if span == 1 else "spanning"  # a group's name stands over its first column, also on a phone
         above += f'<th scope="colgroup" colspan="{span}" class="{kind}">{name}</th>'
         below += "".join(f'<th scope="col" class="number">{side}</th>' for side in sides[column])
-    table = (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(caption)}, scrolls sideways">'
-        f'<table class="data printed"><caption>{escape(caption)}</caption>'
-        f"<thead><tr>{above}</tr><tr>{below}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
-    )
-    return HTML(table + _below(record, notes, fills))
+    return HTML(framed(caption, f"{above}</tr><tr>{below}", body, "data printed") + _below(record, notes, fills))
 
 
 def _sides(cells):

@@ -141,8 +141,6 @@ def trade_off(points, title, platforms, reference=None):
         right.set(xlabel="relative latency (logarithmic)")
         _logarithmic(right, [point[name] for point in normalised for name in ("least", "most")], right=3.2)
         figure.legend(loc="outside upper center", ncol=len(devices), title=title)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
     named = [(point["most"], point) for point in normalised] or [(point["latency_ms"], point) for point in points]
     places = [(x, p["miou_percent"], p["label"], p["kind"] != "other") for x, p in named]
     bars = [((p["least"], p["miou_percent"]), (p["most"], p["miou_percent"])) for p in normalised]

@@ -14,10 +14,12 @@ FURTHER = tuple((r * x, r * y, ha, va) for r in (2.6, 4.2) for x, y, ha, va in S
 def write(axes, names, fontsize=11.5, sparing=False, bars=()):
     """Writes each name where it hides least, beside its point or further off with a line, the first ones first.
 
-    names: [(x, y, text, whether in bold)] of all points; limits and layout of the axes are final. bars:
-    [((x, y), (x, y))] of lines from lower left to upper right that no name should cover. sparing:
-    a name that would lie on a point, another name or the edge is left out; returns the names that were written.
+    names: [(x, y, text, whether in bold)] of all points. bars: [((x, y), (x, y))] of lines from lower left to upper
+    right that no name should cover. sparing: a name that would lie on a point, another name or the edge is left out.
+    Limits and layout of the axes are final from now on. Returns the names that were written.
     """
+    axes.figure.draw_without_rendering()
+    axes.figure.set_layout_engine("none")
     renderer = axes.figure.canvas.get_renderer()
     places = [axes.transData.transform((x, y)) for x, y, _, _ in names]
     taken = [Bbox.from_bounds(x - 9, y - 9, 18, 18) for x, y in places]

@@ -39,7 +39,7 @@ def table(data, caption, units=None, formats=None, missing=None, numbers_as_text
     }
     for column in numeric - set(formats):
         formats[column] = _common_format([row[column] for row in rows if _is_number(row.get(column))])
-    head = "".join(_header(column, units.get(column), column in numeric) for column in columns)
+    head = "".join(header(column, units.get(column), column in numeric) for column in columns)
     body = []
     for row in rows:
         cells = []
@@ -52,7 +52,7 @@ def table(data, caption, units=None, formats=None, missing=None, numbers_as_text
                 shown = shown.replace("_", "_<wbr>")  # a file's name
             cells.append(f'<th scope="row">{shown}</th>' if position == 0 else f"<td{kind}>{shown}</td>")
         body.append(f"<tr>{''.join(cells)}</tr>")
-    return HTML(_whole(caption, f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"))
+    return HTML(framed(caption, head, body))
 
 
 def measured_table(rows, columns, caption="", tolerances=None) -> HTML:
@@ -70,9 +70,8 @@ def measured_table(rows, columns, caption="", tolerances=None) -> HTML:
                 body.append(_measured_line(column, cell))
         body.append("</tbody>")
     names = ("", "Paper", "Ours", "Difference", "Run")
-    head = "".join(_header(name, None, name in names[1:4]) for name in names)
-    table = _whole(caption, f"<thead><tr>{head}</tr></thead>{''.join(body)}", "measured")
-    return HTML(table + _tolerances(record.tolerances))
+    head = "".join(header(name, numeric=name in names[1:4]) for name in names)
+    return HTML(framed(caption, head, body, "data measured") + _tolerances(record.tolerances))
 
 
 def _tolerances(told):
@@ -129,15 +128,25 @@ def number(value, spec=None) -> str:
     return signed(value, spec).replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
-def _whole(caption, inner, kind=""):
-    label = f' role="region" tabindex="0" aria-label="{escape(caption or "Table")}, scrolls sideways"'
+def framed(caption, head, body, kind="data") -> str:
+    """A table that scrolls sideways by itself where it is wide. Arguments as of `plain`."""
+    label = f'role="region" tabindex="0" aria-label="{escape(caption or "Table")}, scrolls sideways"'
+    return f'<div class="scroll" {label}>{plain(caption, head, body, kind)}</div>'
+
+
+def plain(caption, head, body, kind="data") -> str:
+    """A table. head: the cells of its heading. body: its rows, or bodies of rows. kind: its classes."""
     caption = f"<caption>{escape(caption)}</caption>" if caption else ""
-    return f'<div class="scroll"{label}><table class="{("data " + kind).strip()}">{caption}{inner}</table></div>'
+    body = "".join(body)
+    body = body if body.startswith("<tbody") else f"<tbody>{body}</tbody>"
+    return f'<table class="{kind}">{caption}<thead><tr>{head}</tr></thead>{body}</table>'
 
 
-def _header(name, unit, numeric):
+def header(name, unit=None, numeric=False) -> str:
+    """The cell that heads a column; an empty one for a column without a name."""
     unit = f'<span class="unit">{escape(unit)}</span>' if unit else ""
-    return f'<th scope="col"{" class=number" if numeric else ""}>{escape(name)}{unit}</th>' if name else "<td></td>"
+    kind = ' class="number"' if numeric else ""
+    return f'<th scope="col"{kind}>{escape(name)}{unit}</th>' if name else "<td></td>"
 
 
 def _gap(command, reason="–"):

@@ -130,11 +130,7 @@ def per_class(runs):
             f"IoU by class on {dataset}, {split} split, {' or '.join(map(str, pictures))} images, "
             f"rule {' or '.join(rules)}{f'; mean{over[0]} where classes are absent' if over else ''}"
         )
-        table = (
-            f'<div class="scroll" role="region" tabindex="0" aria-label="IoU by class"><table class="data iou">'
-            f'<caption>{escape(caption)}</caption><thead><tr><th scope="col">Class</th>{head}</tr></thead>'
-            f"<tbody>{''.join(body)}</tbody></table></div>"
-        )
+        table = tables.framed(caption, tables.header("Class") + head, body, "data iou")
         found.append({"dataset": dataset, "synthetic": synthetic, "table": Markup(table)})
     return found
 

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from mosaiclib.data.batches import scale_input
 from mosaiclib.export.equalisation import equalise
 from mosaiclib.export.folding import fold
 from mosaiclib.models.blocks import BilinearResize, ClassMap
@@ -39,7 +40,7 @@ def prepare(network, precision, calibration=(), equalised=True):
 def folded_for_int8(network, calibration, equalised=True):
     """The network with its batch norms folded and its channels evened out; its input stays in [-1, 1]."""
     few = calibration[:: -(-len(calibration) // MEASURED)]
-    images = [image[None].astype(np.float32) / 127.5 - 1 for image in few]
+    images = [scale_input(image)[None] for image in few]
     return equalise(fold(network), images) if equalised else fold(network)
 
 

@@ -122,8 +122,24 @@ def fitted(networks) -> LayerRates:
     """Rates from networks that were profiled and timed: [(`Measured`s, cost, milliseconds of the whole)]."""
     networks = list(networks)
     layers = [layer for measured, _, _ in networks for layer in measured]
+    return scaled(layers, [(counted, ms) for _, counted, ms in networks])
+
+
+def scaled(layers, timed) -> LayerRates:
+    """Rates from layers, with the factor of networks that were timed whole: [(cost, milliseconds)], at least one."""
     plain = LayerRates(layers)
-    return LayerRates(layers, median(ms / plain.milliseconds(counted) for _, counted, ms in networks))
+    return LayerRates(layers, median(ms / plain.milliseconds(counted) for counted, ms in timed))
+
+
+def spread(counted, kinds) -> list[Measured]:
+    """The layers of a network of which only the milliseconds of each kind are known: each has its share by work.
+
+    counted: its `costs.Cost`. kinds: {kind: ms}; what is no layer, such as an argmax, is left to the factor.
+    """
+    layers, work = layers_of(counted), Counter()
+    for kind, _, own in layers:
+        work[kind] += own
+    return [Measured(kind, shape, own, kinds[kind] * own / work[kind]) for kind, shape, own in layers if kind in kinds]
 
 
 def _place(shape, work):
