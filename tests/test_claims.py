@@ -11,7 +11,7 @@ import pytest
 import readme_findings
 
 from mosaicbook.beyond import heads_compared
-from mosaicbook.paper import judgement, relations, statements
+from mosaicbook.paper import judgement, relations, results_table, statements
 from mosaicbook.runs.provenance import ROOT
 from mosaicbook.site import answer
 from mosaiclib.evaluation.image_counts import ImageCounts
@@ -70,6 +70,23 @@ def test_a_claim_finds_its_rows_in_print_by_what_they_are():
     assert relations.is_pair(pair, _mosaic(), narrow) and not relations.is_pair(pair, other, narrow)
     assert not relations.is_pair(pair, replace(_mosaic(), resize="asymmetric"), narrow)
     assert relations.differences(_mosaic(), narrow) == "merges 8-C, 4-S against none"
+
+
+def test_whole_networks_and_heads_on_frozen_backbones_have_columns_of_their_own(profile):
+    """One column of both would put a frozen head with a skip below a whole network without one."""
+    for seed in range(3):
+        profile(_mosaic(skips=""), seed, 0.6)
+        profile(_mosaic(skips=""), seed, 0.4, training={"frozen": "mnmh."})
+        profile(_mosaic(skips="8-C"), seed, 0.5, training={"frozen": "mnmh."})
+    record = results_table.beside_the_paper(5, "made", "tables/table_5")
+    found = {row["labels"]["Merge styles"]: row["cells"] for row in record["rows"]}
+    assert record["columns"] == ["mIoU", "mIoU, backbone frozen", "MAdds"]
+    whole, frozen, _ = found["-"]
+    assert whole["paper"] == 72.62 and whole["ours"] == pytest.approx(60, abs=2) and "frozen" not in whole["note"]
+    assert frozen["paper"] is None and frozen["ours"] == pytest.approx(40, abs=2) and "frozen" in frozen["note"]
+    assert found["8-C"][0]["ours"] is None and "--tables 5" in found["8-C"][0]["command"]
+    assert found["8-C"][1]["ours"] == pytest.approx(50, abs=2) and found["4-S"][1] is None
+    assert results_table.beside_the_paper(4, "none", "tables/table_4")["columns"] == ["mIoU", "MAdds"]
 
 
 def test_networks_that_differ_in_what_is_claimed_get_a_verdict_elsewhere(profile):

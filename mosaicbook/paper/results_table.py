@@ -11,6 +11,7 @@ from mosaiclib.evaluation import intervals, verdict
 from mosaiclib.evaluation.iou import over_classes
 from mosaiclib.models import catalogue
 
+FROZEN = "mIoU, backbone frozen"
 MADDS_TOLERANCE_TEXT = "0.05 %, or half a unit of the last printed digit where that is more"
 OWN, EXPLAINED, UNEXPLAINED = "own network", "another reading", "unexplained"
 
@@ -24,26 +25,30 @@ def beside_the_paper(table, profile_name, run_id):
     """The record of a table (see `comparison`): every printed number of every row, and what was found here.
 
     mIoU of ours is the mean over the seeds of this profile's evaluations of the same network, or else of the same head
-    on MNMH of another width, on whatever data set; only on the paper's own network and data is it subtracted. MAdds
-    are counted on the row's own network, by the run `run_id`; what else may explain the printed figure is in the
+    on MNMH of another width, on whatever data set; only on the paper's own network and data is it subtracted. Heads
+    that were trained on a frozen backbone stand in a column of their own, for they compare with each other alone.
+    MAdds are counted on the row's own network, by the run `run_id`; what else may explain the printed figure is in the
     note. Latencies are those of `latency_columns`.
     """
     added = _added(table)
     records = [*paper.records(table), *added]
     measured = _networks(profile_name)
+    whole, frozen = ([network for network in measured if _frozen(network) == which] for which in (False, True))
+    heads = [_found(record, frozen) for record in records]
     timed = latency_columns.columns(records, profile_name)
     counted = [*_madds(table, run_id), *(_counted(record, run_id) for record in added)]
     rows = [
         {
             "label": record.label or f"{record.spec} (not in the paper)",
             "labels": record.labels,
-            "cells": [_miou(record, measured), cost, *times],
+            "cells": [_miou(record, whole), *([head] if any(heads) else []), cost, *(times if timed else [])],
         }
-        for record, cost, times in zip(records, counted, latency_columns.cells(records, profile_name), strict=True)
+        for record, head, cost, times in zip(
+            records, heads, counted, latency_columns.cells(records, profile_name), strict=True
+        )
     ]
-    if not timed:
-        rows = [{**row, "cells": row["cells"][:2]} for row in rows]
-    return comparison.table(["mIoU", "MAdds", *timed], rows, {"MAdds": MADDS_TOLERANCE_TEXT})
+    columns = ["mIoU", *([FROZEN] if any(heads) else []), "MAdds", *timed]
+    return comparison.table(columns, rows, {"MAdds": MADDS_TOLERANCE_TEXT})
 
 
 def _added(table):
@@ -149,15 +154,32 @@ def _networks(profile_name):
     return sorted(found, key=lambda network: network[0][0].result["split"] != "test")
 
 
+def _frozen(network):
+    return bool((network[0][0].result.get("training") or {}).get("frozen"))
+
+
 def _miou(record, measured):
+    """The printed mIoU of a row and ours, or the command that would give one."""
+    command = f"mosaic report --profile paper --tables {record.table} --rows {record.spec}"
+    printed = {"paper": record.miou_percent, "paper_text": record.miou_text, "unit": "%"}
+    return comparison.cell(**printed, **(_ours(record, measured) or {"command": command}))
+
+
+def _found(record, measured):
+    """Our mIoU of a row alone; None without one."""
+    ours = _ours(record, measured)
+    return ours and comparison.cell(unit="%", **ours)
+
+
+def _ours(record, measured):
+    """The fields of a cell that say what we measured of a row's network, or of one alike; None without one."""
     spec = catalogue.get(record.spec)
     exact = [network for network in measured if _named(network).name.removesuffix("-released") == record.spec]
     alike = [network for network in measured if _same_head(spec, _named(network))]
     own_data = [network for network in exact if network[0][0].result["dataset"].startswith(record.dataset)]
     network = next(iter([*own_data, *exact, *alike]), None)
     if network is None:
-        command = f"mosaic report --profile paper --tables {record.table} --rows {record.spec}"
-        return comparison.cell(record.miou_percent, unit="%", command=command, paper_text=record.miou_text)
+        return None
     members, spread = network
     interval, result = _interval(members, spread), members[0].result
     mean = sum(e.result["miou"] for e in members) / len(members)
@@ -166,23 +188,20 @@ def _miou(record, measured):
     synthetic = "synthetic images, " if result["synthetic"] else ""
     over = over_classes(result["rule"], list(result.get("per_class_iou", {}).values()))
     other = "" if network in exact else f"; {relations.differences(_named(network), spec)}"
-    frozen = "; backbone frozen" if (result.get("training") or {}).get("frozen") else ""
-    return comparison.cell(
-        paper=record.miou_percent,
-        paper_text=record.miou_text,
-        ours=round(100 * mean, 4),  # two digits would round twice where one is shown
-        lower=interval and round(100 * interval.lower, 2),
-        upper=interval and round(100 * interval.upper, 2),
-        seeds=len(members),
-        synthetic=bool(result["synthetic"]),
-        unit="%",
-        run=members[0].run_id,
-        note=f"{result['dataset']}: {synthetic}{result['split']} split, {result['n_images']} images{size}, "
+    frozen = "; backbone frozen" if _frozen(network) else ""
+    return {
+        "ours": round(100 * mean, 4),  # two digits would round twice where one is shown
+        "lower": interval and round(100 * interval.lower, 2),
+        "upper": interval and round(100 * interval.upper, 2),
+        "seeds": len(members),
+        "synthetic": bool(result["synthetic"]),
+        "run": members[0].run_id,
+        "note": f"{result['dataset']}: {synthetic}{result['split']} split, {result['n_images']} images{size}, "
         f"single scale, rule {result['rule']}{over}{other}{frozen}",
-        data=f"{result['dataset']} {result['split']}{over}",
-        other_data=not own_data or network not in own_data,
-        apart=_apart(record, result),
-    )
+        "data": f"{result['dataset']} {result['split']}{over}",
+        "other_data": not own_data or network not in own_data,
+        "apart": _apart(record, result),
+    }
 
 
 def _apart(record, result):

@@ -13,9 +13,9 @@ from mosaicbook.show.paper_table import paper_table
 
 OURS = (
     "Ours is the mean over the seeds of this profile's trainings of the row's network, with its 95 % interval; where "
-    "network or data are not the paper's a note says so, and nothing is subtracted. MAdds are counted on the row's own "
-    "network as its Keras graph is built: half of TFLite's arithmetic count with batch norms folded, as the paper's "
-    "tables are."
+    "network or data are not the paper's a note says so, and nothing is subtracted. Heads on a frozen backbone compare "
+    "with each other alone. MAdds are counted on the row's own network as its Keras graph is built: half of TFLite's "
+    "arithmetic count with batch norms folded, as the paper's tables are."
 )
 LATENCY = (
     "Latencies are the paper's on a Pixel 4, averaged over ten runs of TFLite's benchmark tool; this machine's CPU is "
