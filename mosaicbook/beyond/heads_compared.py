@@ -70,6 +70,13 @@ class Network:
         }
 
 
+def trained(found) -> str:
+    """What was trained of these networks, in words that follow "networks"; "" for none."""
+    if not found:
+        return ""
+    return " with a frozen backbone" if found[0].study.first.frozen else " trained whole"
+
+
 def networks(profile_name, split) -> list[Network]:
     """The networks of the profile's largest study on a split, the best first; [] where there is none."""
     found = [study for study in studies(profile_name)[0] if study.first.result["split"] == split]

@@ -84,7 +84,7 @@ def verdicts(folders, madds) -> list[dict]:
     for role, evaluated in found.items():
         mean = intervals.of_network(counts[role], spread)
         row = {"role": role, "network": evaluated[0].spec.name, "seeds": len(evaluated), "madds_b": madds[role],
-               "trained": HEADS_ALONE if evaluated[0].result["training"]["frozen"] else WHOLE,
+               "trained": HEADS_ALONE if evaluated[0].frozen else WHOLE,
                "miou": mean.estimate, "miou_interval": [mean.lower, mean.upper]}  # fmt: skip
         if role != "default":
             difference = intervals.of_seeds(counts[role], counts["default"], spread)

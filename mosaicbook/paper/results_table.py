@@ -33,7 +33,7 @@ def beside_the_paper(table, profile_name, run_id):
     added = _added(table)
     records = [*paper.records(table), *added]
     measured = _networks(profile_name)
-    whole, frozen = ([network for network in measured if _frozen(network) == which] for which in (False, True))
+    whole, frozen = ([network for network in measured if network[0][0].frozen == which] for which in (False, True))
     heads = [_found(record, frozen) for record in records]
     timed = latency_columns.columns(records, profile_name)
     counted = [*_madds(table, run_id), *(_counted(record, run_id) for record in added)]
@@ -154,10 +154,6 @@ def _networks(profile_name):
     return sorted(found, key=lambda network: network[0][0].result["split"] != "test")
 
 
-def _frozen(network):
-    return bool((network[0][0].result.get("training") or {}).get("frozen"))
-
-
 def _miou(record, measured):
     """The printed mIoU of a row and ours, or the command that would give one."""
     command = f"mosaic report --profile paper --tables {record.table} --rows {record.spec}"
@@ -188,7 +184,7 @@ def _ours(record, measured):
     synthetic = "synthetic images, " if result["synthetic"] else ""
     over = over_classes(result["rule"], list(result.get("per_class_iou", {}).values()))
     other = "" if network in exact else f"; {relations.differences(_named(network), spec)}"
-    frozen = "; backbone frozen" if _frozen(network) else ""
+    frozen = "; backbone frozen" if members[0].frozen else ""
     return {
         "ours": round(100 * mean, 4),  # two digits would round twice where one is shown
         "lower": interval and round(100 * interval.lower, 2),

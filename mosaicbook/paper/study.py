@@ -71,7 +71,7 @@ class Unit:
     def place(self) -> str:
         """Where this is, in words: the backbone, the data, the training."""
         first = next(iter(self.comparisons[0].one.values()))
-        trained = "frozen" if first.result["training"].get("frozen") else "trained whole"
+        trained = "frozen" if first.frozen else "trained whole"
         spec = first.spec
         width = f" m={spec.endpoint_filters}" if spec.backbone == "mnmh" else ""
         return f"{spec.backbone}{width}, {trained}, {first.result['dataset']} {first.result['split']}"

@@ -60,6 +60,11 @@ class Evaluated:
         return self.result["training"]["seed"]
 
     @property
+    def frozen(self) -> bool:
+        """Whether its head alone was trained, on a frozen backbone."""
+        return bool((self.result.get("training") or {}).get("frozen"))
+
+    @property
     def counts(self) -> image_counts.ImageCounts:
         """Its counts by image. Raises ValueError where they were not kept."""
         if not self.result.get("image_counts"):

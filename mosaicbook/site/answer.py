@@ -95,9 +95,8 @@ def best(runs) -> list[dict]:
             rows = run.raw.get("rows")
             first = rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], dict) else {}
             if isinstance(first.get("mIoU"), str):
-                about = (
-                    f"{first.get('network')}, the best of {len(rows)} networks compared, {run.raw.get('split')} split; "
-                )
+                compared = f"{len(rows)} networks{run.raw.get('trained', '')}, {run.raw.get('split')} split"
+                about = f"{first.get('network')}, the best of {compared}; "
                 about += f"mean of {first.get('seeds')} seeds; interval over seeds and images"
                 found.append({"value": first["mIoU"], "about": about, "run": run, "synthetic": False})
     return found
