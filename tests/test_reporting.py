@@ -11,6 +11,7 @@ from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -28,7 +29,7 @@ from mosaicbook.runs.records import page_name
 from mosaicbook.runs.results import Cell
 from mosaicbook.show import figures, overlays, tables
 from mosaicbook.show.paper_table import paper_table
-from mosaicbook.site import page_size, redact, run_page
+from mosaicbook.site import page_size, redact, run_page, slim_svg
 
 FRONT = ("about.html", "index.html", "numbers.html", "runs.html")  # the pages that belong to no run
 EVIL = '<script>alert("1")</script>'
@@ -538,6 +539,43 @@ def test_a_plot_is_vector_and_shareable():
     ((kind, content),) = data_uris(html)
     assert kind == "image/svg+xml" and b"<image" not in content and 'data-shareable="yes"' in html
     assert not plt.fignum_exists(fig.number)
+
+
+def test_a_plot_in_a_page_is_slim_and_draws_the_same_shapes_at_the_same_places():
+    axes = plt.subplots()[1]
+    axes.plot([1, 2, 3], [0.1234567, 2, 1], label="a <line>")
+    axes.scatter(*np.random.default_rng(0).random((2, 60)), c=range(60))
+    axes.legend(title="legend")
+    page = figures.figure(axes.figure, alt="x")._repr_html_()
+    ((_, whole), (_, slim)) = (data_uris(text)[0] for text in (page, slim_svg.page(page)))
+    assert len(slim) < 0.65 * len(whole)
+    one, other = _shapes(whole.decode()), _shapes(slim.decode())
+    assert len(one) == len(other) > 100
+    for (kind, numbers), (same_kind, same_numbers) in zip(one, other, strict=True):
+        assert kind == same_kind and same_numbers == pytest.approx(numbers, abs=0.0051)
+    drawing = '<svg xmlns="http://www.w3.org/2000/svg"><path d="M 0.12345 1"/> <!-- kept --></svg>'
+    assert slim_svg.slim(drawing) == drawing
+
+
+def _shapes(svg):
+    """[(colours, numbers)] of the paths that are drawn, in order: where each is put, then its own outline."""
+    root = ElementTree.fromstring(svg)
+    outlines = {f"#{element.get('id')}": element.get("d", "") for element in root.iter() if element.get("id")}
+    found = []
+    for element in root.iter():
+        name = next((element.get(key) for key in element.attrib if key.endswith("href")), None)
+        if element.tag.endswith("use"):
+            places = element.get("x"), element.get("y"), element.get("transform")
+            numbers = [float(n) for place in places if place for n in re.findall(r"-?[\d.]+", place)]
+            numbers = [n for n in numbers if n]  # x="5" for translate(5 0)
+            found.append((element.get("style"), numbers + _numbers(outlines[name])))
+        elif element.tag.endswith("path") and not element.get("id"):
+            found.append((element.get("style"), _numbers(element.get("d"))))
+    return found
+
+
+def _numbers(path):
+    return [float(number) for number in re.findall(r"-?\d+\.?\d*", path)]
 
 
 def test_bad_pictures_are_refused():

@@ -46,7 +46,11 @@ START = 'from mosaicbook import runs\nrun = runs.start("data", globals())'
 FINISH = 'run.finish({"count": count, "rate": rate})'
 
 
-def test_a_run_that_finishes(run_notebook):
+def test_a_run_that_finishes(run_notebook, tmp_path, monkeypatch):
+    foreign = {"argv": ["/usr/bin/false", "{connection_file}"], "display_name": "Old", "language": "python"}
+    (tmp_path / "kernels/python3").mkdir(parents=True)
+    (tmp_path / "kernels/python3/kernel.json").write_text(json.dumps(foreign))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))  # a kernel of another Python is found first, and not used
     record, folder = run_notebook(START, FINISH, count=5, rate=2)
     assert (record["status"], record["reason"]) == ("done", None)
     assert runs.result_of("p", "data/x") == {"count": 5, "rate": 2}

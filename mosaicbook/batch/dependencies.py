@@ -200,7 +200,8 @@ def own_pictures(values) -> str:
 
     An image that is added or relabelled reruns what has seen it. The published data sets do not change.
     """
-    return _state_of(at_root(values["data_root"])) if values.get("dataset") == "folder" else ""
+    root = at_root(values.get("data_root")) if values.get("dataset") == "folder" else None
+    return _state_of(root) if root else ""
 
 
 @cache

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mosaicbook.batch import dependencies, gpus, markers, profiles
 from mosaicbook.batch.notebook import reason, run_notebook
-from mosaicbook.runs import inventory, parameters, provenance, records, run_folder
+from mosaicbook.runs import inventory, parameters, provenance, run_folder
 from mosaicbook.runs.masking import without_secrets
 from mosaicbook.runs.provenance import ROOT
 from mosaicbook.runs.run import RunFailed, discard, folder_of, read_json, reports_folder, result_of, write_json
@@ -35,7 +35,7 @@ def execute(profile, run_id) -> Path:
     final = folder_of(profile.name, run_id)
     with run_folder.held(final):
         run_folder.recover(final)
-        if _done_meanwhile(profile, run_id):
+        if markers.done_since_planned(profile, run_id):
             markers.mark(profile, run_id, read_json(final / "run.json"))
             return final
         partial = run_folder.new_folder(final)
@@ -52,19 +52,6 @@ def execute(profile, run_id) -> Path:
     # Only now, since whatever is killed before this goes on from here; `markers.settle` removes what a kill has left.
     shutil.rmtree(_scratch_folder(profile, run_id) / record["scratch"], ignore_errors=True)
     return final
-
-
-def _done_meanwhile(profile, run_id) -> bool:
-    """Whether a run that this batch planned was finished since, by what a killed batch had left at work."""
-    planned = float(os.environ.get("MOSAIC_PLANNED", "inf"))  # seconds; only a batch sets it
-    folder = folder_of(profile.name, run_id)
-    found = records.read_run(folder, run_id)
-    if not found.done or found.record.get("depends_on") != markers.identity(profile, run_id):
-        return False
-    ended = (folder / "run.json").stat().st_mtime
-    others = [*profile.runs[run_id].upstream(profile.runs), *dependencies.drawn_from(profile, run_id)]
-    inputs = [*markers.files(profile, run_id), *(folder_of(profile.name, other) / "run.json" for other in others)]
-    return ended > planned and all(path.stat().st_mtime <= ended for path in inputs if path.exists())
 
 
 def _attempt(profile, run_id, folder) -> dict:

@@ -39,6 +39,19 @@ def identity(profile, run_id) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def done_since_planned(profile, run_id) -> bool:
+    """Whether a run that this batch planned was finished since, by what a killed batch had left at work."""
+    planned = float(os.environ.get("MOSAIC_PLANNED", "inf"))  # seconds; only a batch sets it
+    folder = runs.folder_of(profile.name, run_id)
+    found = records.read_run(folder, run_id)
+    if not found.done or found.record.get("depends_on") != identity(profile, run_id):
+        return False
+    ended = (folder / "run.json").stat().st_mtime
+    others = [*profile.runs[run_id].upstream(profile.runs), *dependencies.drawn_from(profile, run_id)]
+    inputs = [*files(profile, run_id), *(runs.folder_of(profile.name, other) / "run.json" for other in others)]
+    return ended > planned and all(path.stat().st_mtime <= ended for path in inputs if path.exists())
+
+
 def mark(profile, run_id, record):
     """Makes the marker of a run whose run.json holds `record`, or removes it where the run is to be made again.
 

@@ -26,6 +26,8 @@ def run_notebook(run_id, notebook, values, folder, scratch):
     """Executes a notebook with these parameters into `folder`/notebook.ipynb. Raises what ended it."""
     import papermill
 
+    from mosaicbook.batch import own_kernel
+
     output = folder / "notebook.ipynb"
     given = {"MOSAIC_RUN_FOLDER": folder, "MOSAIC_RUN_SCRATCH": scratch, "TF_CPP_MIN_LOG_LEVEL": 3}
     with _environment(given), _stderr_to(folder / "kernel.log"):
@@ -33,7 +35,8 @@ def run_notebook(run_id, notebook, values, folder, scratch):
             _literally(ROOT / notebook),
             _literally(output),
             values,
-            kernel_name="python3",
+            kernel_name=own_kernel.NAME,
+            kernel_manager_class=own_kernel.OwnKernel,
             cwd=str(ROOT),
             progress_bar=False,
             stdout_file=_Echo(run_id),

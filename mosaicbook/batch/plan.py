@@ -39,7 +39,7 @@ def _pretraining(plan):
     named = recipes.load(values["recipe"])
     crop = values["crop_height"] or named.crop[0], values["crop_width"] or named.crop[1]
     try:
-        data = image_folder.read(values["data_root"] and at_root(values["data_root"]))
+        data = image_folder.read(at_root(values["data_root"]))
         images, classes = len(data.split("train")), len(data.classes)
     except (ValueError, fetch.NotAvailable):
         images, classes = IMAGENET
@@ -61,10 +61,12 @@ def _planned(plan):
     named = recipes.load(values["recipe"])
     crop = values["crop_height"] or named.crop[0], values["crop_width"] or named.crop[1]
     try:
-        data = datasets.get(values["dataset"], at_root(values["data_root"]) if values["data_root"] else None)
+        data = datasets.get(values["dataset"], at_root(values["data_root"]))
         classes, images = len(data.classes), data.published.get("train", 0) or len(data.split("train"))
     except (ValueError, fetch.NotAvailable):
         return Planned()  # a data set of one's own that is not here: the run waits for it
+    if values["model"].startswith("run:"):
+        return Planned()  # a design that a search is still to find
     try:
         macs = models.cost(catalogue.get(values["model"] or catalogue.SMALL), crop, classes).conv_macs
     except ValueError as error:

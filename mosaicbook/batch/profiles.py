@@ -245,7 +245,8 @@ def outside_files(plan):
     from mosaiclib.data import fetch
 
     keys = [value for value in plan.all_parameters.values() if value in fetch.FILES]
-    weights = at_root(plan.all_parameters.get("initial_weights", "")) / "model.weights.h5"
+    folder = at_root(plan.all_parameters.get("initial_weights"))
+    weights = folder and folder / "model.weights.h5"
     return [path for path in [*map(fetch.find, keys), weights] if path and path.is_file()]
 
 

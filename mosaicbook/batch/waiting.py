@@ -36,7 +36,7 @@ def _missing_weights(folder):
 def _missing(dataset, root):
     """Why a data set cannot be read, or "". A synthetic one is drawn when it is needed."""
     try:
-        data = datasets.get(dataset, at_root(root) if root else None)
+        data = datasets.get(dataset, at_root(root))
         if not data.synthetic:
             data.list_split(data.splits[0])
     except (fetch.NotAvailable, ValueError) as error:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -12,12 +13,17 @@ import typer
 from mosaicbook.cli import JsonOption, app, console, table
 from mosaicbook.runs.parameters.ranges import RANGES
 
+MOST_PIXELS = 4096 * 4096
+
 
 def _size(text):
     parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdigit() and int(part) for part in parts):
+    if len(parts) != 2 or not all(re.fullmatch("[0-9]{1,6}", part) and int(part) for part in parts):
         raise ValueError(f"'{text}' is not a size: write HEIGHTxWIDTH, for example 512x512.")
-    return int(parts[0]), int(parts[1])
+    height, width = map(int, parts)
+    if height * width > MOST_PIXELS:  # neither this machine's memory nor a phone's would do
+        raise ValueError(f"'{text}' is too large: a network is exported for at most 4096x4096 pixels.")
+    return height, width
 
 
 def within(name):

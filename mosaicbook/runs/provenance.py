@@ -14,9 +14,9 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def at_root(path) -> Path:
-    """A path as profiles write it: absolute, in the home (~), or relative to the repository."""
-    return ROOT / Path(path).expanduser()
+def at_root(path) -> Path | None:
+    """A path as profiles write it: absolute, in the home (~), or relative to the repository; None for none."""
+    return ROOT / Path(path).expanduser() if path else None
 
 
 def commit():

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from mosaicbook.runs.masking import without_secrets
 from mosaicbook.runs.records import Planned, read_runs
 from mosaicbook.show.paper_table import paper_table
-from mosaicbook.site import front, navigation, page_size, redact, run_page, sections, story, try_page
+from mosaicbook.site import front, navigation, page_size, redact, run_page, sections, slim_svg, story, try_page
 from mosaicbook.site.publish import LIMIT_MB, RUN_MB, publishable
 from mosaiclib.files import replacing
 
@@ -44,7 +44,7 @@ def build_site(profile_folder, title, planned, publish=None, description="") -> 
     turns = navigation.neighbours(paged)
     for run in paged:
         files[run.page] = run_page.page(run, ways, *turns[run.run_id], attached=attached)
-    files = {name: page_size.fitted(without_secrets(text)) for name, text in files.items()}
+    files = {name: page_size.fitted(slim_svg.page(without_secrets(text))) for name, text in files.items()}
     files |= {
         name: without_secrets(content) if isinstance(content, str) else content
         for name, content in attached.items()
