@@ -115,7 +115,7 @@ def test_a_layer_that_is_not_known_is_refused():
 
 def test_every_row_has_its_network():
     for table in paper.TABLES:
-        assert [record.spec for record in paper.records(table)] == [spec.name for spec in catalogue.rows(table)]
+        assert [record.spec for record in paper.records(table)] == [spec.name for spec in catalogue.TABLES[table]]
     assert sum(record.madds_b is not None for table in paper.TABLES for record in paper.records(table)) == 50
     for table in (1, 9):
         with pytest.raises(ValueError, match="no table"):

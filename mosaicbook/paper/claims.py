@@ -1,9 +1,11 @@
 """What became of a claim of the paper, and how a page shows it."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from html import escape
+from typing import Literal
 
 from IPython.display import HTML
+from pydantic.dataclasses import dataclass
 
 from mosaicbook.paper.statements import BUILT, GROUPS
 from mosaicbook.show import tables
@@ -21,26 +23,21 @@ class Finding:
     number: the table and the claim's place among those about it, as in "3.4"; "" where it has none. group: a key of
     `statements.GROUPS`. printed: how many printed comparisons hold, {"of", "holds", "small", "pairs"}.
     pairs: our comparisons with their intervals, in points. not_compared: why evaluations that it is about were not
-    compared.
+    compared. As JSON it comes back by `Finding(**data)`, checked; what an older one had not has its default.
     """
 
     claim: str
     source: str
-    verdict: str
+    verdict: Literal[VERDICTS]
     sentence: str
-    group: str = BUILT
+    group: Literal[tuple(GROUPS)] = BUILT
     table: int | None = None
     number: str = ""
-    elsewhere: str = ""
+    elsewhere: Literal[("", *VERDICTS)] = ""
     elsewhere_sentence: str = ""
-    printed: dict = field(default_factory=dict)
-    pairs: list = field(default_factory=list)
-    not_compared: list = field(default_factory=list)
-
-    @classmethod
-    def from_json(cls, data):
-        """The finding that `to_json` gave; what an older one had not has its default."""
-        return cls(**{name: value for name, value in data.items() if name in cls.__dataclass_fields__})
+    printed: dict[str, int | list | None] = field(default_factory=dict)
+    pairs: list[dict] = field(default_factory=list)
+    not_compared: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict:
         """This finding as plain JSON data."""

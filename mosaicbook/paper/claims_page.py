@@ -18,7 +18,7 @@ def of_other_pages(profile_name) -> list[Finding]:
     found = []
     for stage in _PAGES:
         for result in runs.finished(profile_name, stage).values():
-            claims = [Finding.from_json(data) for data in result.get("claims", [])]
+            claims = [Finding(**data) for data in result.get("claims", [])]
             found += [finding for finding in claims if finding.table is None]
     return [*found, operations.finding(profile_name)]
 

@@ -2,15 +2,14 @@
 
 import base64
 import re
+from dataclasses import replace
 from html import escape
-from typing import Literal
 
 from markupsafe import Markup
-from pydantic import BaseModel, ConfigDict, FiniteFloat, TypeAdapter, ValidationError
+from pydantic import BaseModel, FiniteFloat, TypeAdapter, ValidationError
 
-from mosaicbook.paper.claims import VERDICTS, Finding
+from mosaicbook.paper.claims import Finding
 from mosaicbook.paper.results_table import EXPLAINED, OWN, UNEXPLAINED
-from mosaicbook.paper.statements import BUILT, GROUPS
 from mosaiclib.files import first_fault
 
 LARGEST_DRAWING_BYTES = 400_000
@@ -28,30 +27,13 @@ class Pair(BaseModel):
     of: int = 1
 
 
-class Claim(BaseModel):
-    """A claim of the paper as a run's result.json judges it (see `claims.Finding`)."""
-
-    model_config = ConfigDict(extra="allow")
-    claim: str
-    source: str = ""
-    verdict: Literal[VERDICTS]
-    sentence: str = ""
-    group: Literal[tuple(GROUPS)] = BUILT
-    elsewhere: Literal[("", *VERDICTS)] = ""
-    elsewhere_sentence: str = ""
-    table: int | None = None
-    number: str = ""
-    printed: dict[str, int | list | None] = {}
-    pairs: list[Pair] = []
-
-
 def claims(run) -> list[Finding]:
     """The claims that a finished run judges. Raises ValueError where they are not of their form."""
     try:
-        judged = TypeAdapter(list[Claim]).validate_python(run.raw.get("findings") or run.raw.get("claims") or [])
+        judged = TypeAdapter(list[Finding]).validate_python(run.raw.get("findings") or run.raw.get("claims") or [])
+        return [replace(one, pairs=[Pair(**pair).model_dump() for pair in one.pairs]) for one in judged]
     except ValidationError as error:
         raise ValueError(f"result.json: claims: {first_fault(error)}.") from None
-    return [Finding.from_json(claim.model_dump(include=set(Claim.model_fields))) for claim in judged]
 
 
 def costs(runs) -> list[dict]:

@@ -156,13 +156,6 @@ def names() -> list[str]:
     return list(_BY_NAME)
 
 
-def rows(table: int) -> tuple[ModelSpec, ...]:
-    """The networks of one of the paper's tables, in its order (a network can stand in several)."""
-    if table not in TABLES:
-        raise ValueError(f"Table {table} lists no networks: choose one of {sorted(TABLES)}.")
-    return TABLES[table]
-
-
 def get(name: str) -> ModelSpec:
     """The network called `name`, or that of a spec as JSON or in a .json file, as a search writes it.
 
