@@ -42,6 +42,15 @@ def mosaic(monkeypatch, capsys):
 
 
 @pytest.fixture
+def without_values():
+    """Networks that the test builds have weights of a shape without values: all that counting and drawing need."""
+    from mosaiclib.models.graph import without_values
+
+    with without_values():
+        yield
+
+
+@pytest.fixture
 def mirror():
     """Finds a file by its key in MOSAIC_MIRROR or among the fetched ones; skips the test where it is not."""
 

@@ -122,6 +122,7 @@ def test_every_row_has_its_network():
             paper.records(table)
 
 
+@pytest.mark.usefixtures("without_values")
 def test_table_1_is_the_backbone_that_is_built():
     rows = paper.backbone_rows()[1:17]
     model = models.build(catalogue.DEFAULT, (256, 256), 19)
@@ -133,6 +134,7 @@ def test_table_1_is_the_backbone_that_is_built():
         assert model.get_layer(f"mnmh.block{index}.project.conv").filters == int(row["#out"])
 
 
+@pytest.mark.usefixtures("without_values")
 def test_the_released_deeplab_graph_costs_what_its_file_holds():
     """5.277303 billion MACs and 2,256,272 folded weights: counted on MLPerf's TFLite file."""
     model = models.build(catalogue.get("mnv2-dlv3plus"), (512, 512), 32)

@@ -1,5 +1,6 @@
 """A drawing tells of the network that was built: its groups, the tensors between them, and no label on another."""
 
+from functools import cache
 from itertools import combinations
 
 import matplotlib.pyplot as plt
@@ -12,6 +13,7 @@ from mosaicbook.show import latency_plots, plots
 from mosaicbook.show.networks import funnels, graphs, layered
 from mosaiclib import models
 from mosaiclib.models import catalogue
+from mosaiclib.models.graph import without_values
 
 SIZE, CLASSES = (272, 561), 7  # maps of 17x36 at stride 16, which no number of bins divides
 PARTS = {"mosaic.encoder": 3, "mosaic.encoder.level": 4, "mosaic.decoder": 3, "mosaic.decoder.merge": 4}
@@ -24,8 +26,10 @@ TAPS = {8: ("mnmh.block6", 192), 4: ("mnmh.block2", 64)}  # Table 1
 MAPS = {16: (17, 36), 8: (34, 71), 4: (68, 141)}  # every stride rounds up
 
 
+@cache
 def network(name, size=SIZE):
-    return models.build(catalogue.get(name), size, CLASSES)
+    with without_values():
+        return models.build(catalogue.get(name), size, CLASSES)
 
 
 def told(graph):

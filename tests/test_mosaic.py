@@ -44,15 +44,18 @@ def trainable(model):
     return sum(math.prod(variable.shape) for variable in model.trainable_variables)
 
 
+@pytest.mark.usefixtures("without_values")
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_parameters_to_the_unit(name):
     assert trainable(models.build(catalogue.get(name), (256, 256), 19)) == PARAMETERS[name]
 
 
+@pytest.mark.usefixtures("without_values")
 def test_the_released_network_has_32_channels_and_its_own_weights_per_level():
     assert trainable(models.build(catalogue.get("mnmh448-mosaic-f64-d64-released"), (256, 256), 32)) == 1_878_112
 
 
+@pytest.mark.usefixtures("without_values")
 @pytest.mark.parametrize(("wiring", "dilated"), [("released", [14, 15, 16]), ("garden", [13, 14, 15, 16])])
 def test_dilation_starts_where_the_wiring_says(wiring, dilated):
     model = models.build(catalogue.mosaic(m=448).wired(wiring), (256, 256), 3)
@@ -89,6 +92,7 @@ def test_a_picture_smaller_than_the_bins_is_refused():
         models.build(catalogue.DEFAULT, (240, 512), 19)
 
 
+@pytest.mark.usefixtures("without_values")
 def test_shared_levels_share_every_weight():
     shared = models.build(catalogue.mosaic().wired("garden"), (256, 256), 19)
     names = [layer.name for layer in shared.layers if "group3x3" in layer.name]

@@ -94,6 +94,7 @@ def randomise_batch_norms(model, generator):
 # === Structure ===
 
 
+@pytest.mark.usefixtures("without_values")
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if "101" in n else ()) for n in PARAMETERS])
 def test_parameters_to_the_unit(name):
     spec = catalogue.get(name)
@@ -101,6 +102,7 @@ def test_parameters_to_the_unit(name):
     assert (trainable(model), trainable(model, spec.backbone)) == PARAMETERS[name]
 
 
+@pytest.mark.usefixtures("without_values")
 @pytest.mark.parametrize("name", DILATED)
 def test_dilation_stands_only_where_a_stride_was_removed(name):
     model = models.build(catalogue.get(name), (256, 256), 3)

@@ -9,6 +9,7 @@ from mosaiclib.models.parts import BACKBONE, CONTEXT, DECODER, part_of
 from mosaiclib.training import optimizer
 
 
+@pytest.mark.usefixtures("without_values")
 @pytest.mark.parametrize("name", ["mnmh480-mosaic", "mnv3small-mdl", "mnv2-dlv3plus", "enet", "espnet"])
 def test_every_layer_of_a_network_is_declared(name):
     network = models.build(catalogue.get(name), (256, 256), 19, output="probabilities")

@@ -10,6 +10,7 @@ from mosaiclib.training import pretraining
 from mosaiclib.training.pretraining import classifier
 
 
+@pytest.mark.usefixtures("without_values")
 @pytest.mark.parametrize(("output_stride", "side"), [(16, 14), (32, 7)])
 def test_the_classification_network_is_table_1_or_the_model_gardens(output_stride, side):
     network = classifier(catalogue.get("mnmh480-mosaic"), (224, 224), 10, output_stride=output_stride)

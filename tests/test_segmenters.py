@@ -60,6 +60,7 @@ def trained(request):
     return network, model, value
 
 
+@pytest.mark.usefixtures("without_values")
 @pytest.mark.parametrize(
     ("network", "classes", "parameters"),
     [
