@@ -18,16 +18,15 @@ SIZE = (1024, 2048) if os.environ.get("MOSAIC_FULL_SIZE") else (256, 512)
 
 
 @pytest.mark.slow
-def test_the_narrowed_paper_with_an_import_and_one_rate_that_diverges(tmp_path, monkeypatch):
+def test_the_narrowed_paper_with_an_import_and_one_rate_that_diverges(tmp_path, monkeypatch, mosaic):
     """Validated at SIZE on a CPU. One row starts from the authors' backbone, one from a pretraining here."""
     monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path / "reports"))
     data = published_layouts.cityscapes(tmp_path / "cityscapes", SIZE)
     published_layouts.imagenet(tmp_path / "imagenet")
     backbone = {k: v for k, v in random_arrays(published_shapes(32, False, 19), 3).items() if k.startswith("backbone/")}
     write_checkpoint(tmp_path / "ckpt" / "ckpt-1", backbone)
-    mosaic = [sys.executable, "-c", "from mosaicbook.cli import main; main()"]
     weights = tmp_path / "mnmh"
-    subprocess.run([*mosaic, "import", "model-garden", tmp_path / "ckpt", "--out", weights], check=True, cwd=ROOT)
+    assert mosaic("import", "model-garden", tmp_path / "ckpt", "--out", weights)[0] == 0
 
     small = {
         "recipe": "paper",
@@ -53,8 +52,8 @@ def test_the_narrowed_paper_with_an_import_and_one_rate_that_diverges(tmp_path, 
     }  # fmt: skip
     profile = tmp_path / "tiny.yaml"
     profile.write_text(yaml.safe_dump(plan))
-    done = subprocess.run([*mosaic, "report", "--profile", profile, "--tables", "6"], cwd=ROOT, capture_output=True,
-                          text=True)  # fmt: skip
+    command = [sys.executable, "-c", "from mosaicbook.cli import main; main()", "report", "--profile", profile]
+    done = subprocess.run([*command, "--tables", "6"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "no score, and another one is the best: train/cityscapes-mnmh480-mosaic-lr1" in done.stderr
 
