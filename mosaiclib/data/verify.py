@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mosaiclib.data import guard, image_size, images
+from mosaiclib.data import guard, image_size, images, mask_values
 from mosaiclib.files import plain
 
 
@@ -97,7 +97,7 @@ def _check(dataset, sample):
             present = np.flatnonzero(np.bincount(label.ravel(), minlength=256))
             if _attempt(result.problems, sample.label_path, dataset.train_ids, present, sample.label_path) is not None:
                 result.ids = set(present.tolist())
-                result.filled = set(images.filled_values(label).tolist())
+                result.filled = set(mask_values.filled_values(label).tolist())
         if image is not None and label is not None:
             _attempt(result.problems, sample.label_path, dataset.check_sizes, image, label, sample)
             size, orientation = images.size_and_orientation(sample.image_path)

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from mosaiclib.data import images
+from mosaiclib.data import images, mask_values
 from mosaiclib.data.annotations import meaning, stored
 from mosaiclib.data.annotations.form import Item, Names, Reading
 from mosaiclib.data.annotations.pairing import pair
@@ -83,9 +83,9 @@ def _surveys(pairs, reading):
             is_lossy = stored.is_lossy(pair[1])
             if pixels.ndim == 3:
                 packed = _packed(pixels)
-                filled = images.filled_values(packed).tolist()
+                filled = mask_values.filled_values(packed).tolist()
                 return _Survey(Counter(), _counted(packed), {}, filled, True, is_lossy)
-            filled = images.filled_values(pixels).tolist()
+            filled = mask_values.filled_values(pixels).tolist()
             survey = _Survey(_counted(pixels), Counter(), palette, filled, False, is_lossy)
             for value, count in survey.values.items():
                 survey.colours[survey.number(value)] += count
