@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +17,7 @@ from mosaiclib import inference, models
 from mosaiclib.data import datasets, images
 from mosaiclib.evaluation import image_counts, intervals
 from mosaiclib.models import catalogue
+from mosaiclib.models import weights as models_weights
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,19 @@ def test_predict_writes_an_overlay_with_a_legend_beside_it(mosaic, weights, tmp_
     assert set(json.loads(out)["shares"]) <= {"sky", "road", "car"}
     drawn = images.read_image(tmp_path / "x.png")
     assert drawn.shape[0] > 75 or drawn.shape[1] > 50
+
+
+def test_weights_that_are_not_finite_predict_nothing(mosaic, weights, tmp_path):
+    shutil.copytree(weights, tmp_path / "w")
+    path = tmp_path / "w" / models_weights.WEIGHTS_FILE
+    arrays = models_weights.read_arrays(path)
+    name = min(arrays)
+    models_weights.write_arrays(path, arrays | {name: np.full_like(arrays[name], np.nan)})
+    images.write_png(tmp_path / "photo.png", np.zeros((20, 20, 3), np.uint8))
+    status, _, error = mosaic(
+        "predict", tmp_path / "photo.png", "--weights", tmp_path / "w", "--out", tmp_path / "x.png"
+    )
+    assert status == 1 and f"'{name}' is not finite" in error and not (tmp_path / "x.png").exists()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 
@@ -59,6 +60,22 @@ def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path):
     lines = [HEADER | {"setups": setups}, *(ANSWER | setup for setup in setups)]
     (tmp_path / "log").write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert [m.model for m in bench_log.show(tmp_path / "log")] == ["a/model", "x/b/model", "y/b/model", "other"]
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ({"data": "text"}, "'layer/kernel', which is no array of numbers"),
+        ({"data": h5py.Empty("f4")}, "'layer/kernel', which is no array of numbers"),
+        ({"data": np.zeros(3, [("x", "f4"), ("y", "i4")])}, "'layer/kernel', which is no array of numbers"),
+        ({"shape": (1 << 15, 1 << 16), "dtype": "u1", "chunks": (64, 64)}, "of 2,048 MiB, too large"),
+    ],
+)
+def test_a_weights_file_holds_arrays_of_numbers_alone(value, sentence, tmp_path):
+    with h5py.File(tmp_path / "model.weights.h5", "w") as file:
+        file.create_dataset("layer/kernel", **value)
+    with pytest.raises(ValueError, match=sentence):
+        weights.read_arrays(tmp_path / "model.weights.h5")
 
 
 def test_damaged_weights_and_deep_json_are_one_sentence(tmp_path):

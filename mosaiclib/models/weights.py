@@ -19,6 +19,7 @@ from mosaiclib.models.spec import ModelSpec
 WEIGHTS_FILE = "model.weights.h5"
 CARD_FILE = "spec.json"
 INPUT_SCALING = "RGB / 127.5 - 1"
+_MOST_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,10 @@ def read_arrays(path):
         if isinstance(item, h5py.Dataset):
             if item.external or item.is_virtual:
                 raise ValueError(f"{path} points to other files ('{name}'), which a weights file may not.")
+            if item.dtype.kind not in "fiub" or item.shape is None:
+                raise ValueError(f"{path} holds '{name}', which is no array of numbers.")
+            if item.nbytes > _MOST_BYTES:  # a few kilobytes may unpack to any size
+                raise ValueError(f"{path} holds '{name}' of {item.nbytes >> 20:,} MiB, too large for a network's.")
             arrays[name] = item[()]
 
     try:
@@ -117,6 +122,8 @@ def load(folder, input_size=None, output="logits", batch=None):
                 f"{path}: '{variable.path}' has shape {arrays[variable.path].shape}, "
                 f"but {card.spec.name} needs {tuple(variable.shape)}."
             )
+        if not np.isfinite(arrays[variable.path]).all():
+            raise ValueError(f"{path}: '{variable.path}' is not finite: it is damaged, or its training diverged.")
         variable.assign(arrays[variable.path])
     extra = set(arrays) - {variable.path for variable in model.weights}
     if extra:
