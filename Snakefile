@@ -1,10 +1,12 @@
 # The batch engine: one rule per planned run of a profile. What is unchanged is skipped, what failed is
 # tried again, independent runs go on past a failure (--keep-going). `mosaic report` calls this; by hand:
 #   snakemake --cores 2 --resources training=1 --keep-going --rerun-triggers mtime --config profile=quick
+from urllib.parse import unquote
+
 from mosaicbook import runs
 from mosaicbook.batch import dependencies, markers, profiles, snakemake as engine
 
-SOURCE = config.get("profile", "quick")
+SOURCE = unquote(str(config.get("profile", "quick")))
 profile = profiles.load(SOURCE)
 SOURCE = profile.source
 ASKED = str(config.get("runs") or "").split() or list(profile.runs)

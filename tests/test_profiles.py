@@ -9,13 +9,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import unquote
 
 import grimp
 import pytest
 import yaml
+from snakemake.cli import parse_config
 
 from mosaicbook import paper, runs
-from mosaicbook.batch import dependencies, execution, markers, profiles, scheduler, waiting
+from mosaicbook.batch import dependencies, execution, markers, profiles, scheduler, snakemake, waiting
 from mosaicbook.runs import evaluations
 from mosaicbook.runs.provenance import ROOT
 from mosaiclib import models
@@ -35,6 +37,20 @@ def profile(tmp_path):
         return profiles.load(path)
 
     return load
+
+
+@pytest.mark.parametrize("name", [".", ".hidden", "-x", "--help", "a\nb", "x" * 101, "by-hand", "bench", "published"])
+def test_a_profile_gives_reports_a_folder_of_its_name(name, tmp_path):
+    (tmp_path / f"{name}.yaml").write_text("title: t\ndescription: d\n")
+    with pytest.raises(ValueError, match="cannot give reports/ a folder of its name"):
+        profiles.load(tmp_path / f"{name}.yaml")
+
+
+def test_snakemake_is_told_a_profile_of_any_name(tmp_path):
+    path = tmp_path / "b%41 #{x}: [ü] 'y'.yaml"
+    path.write_text("title: t\ndescription: d\n")
+    command = snakemake._command(profiles.load(path), [], "stages", tmp_path / "events")
+    assert unquote(parse_config(command[command.index("--config") + 1 :])["profile"]) == str(path)
 
 
 def depending_on(plan, file):

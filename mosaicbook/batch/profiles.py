@@ -25,6 +25,7 @@ from mosaiclib import yaml_text
 from mosaiclib.files import first_fault
 
 FOLDER = ROOT / "profiles"
+TAKEN = ("by-hand", "bench", "published")  # other things lie in these folders of reports/
 _declared = cache(parameters.declared)
 
 
@@ -132,7 +133,7 @@ class Profile(BaseModel):
         before = []
         for run_id, run in self.runs.items():
             if not re.fullmatch(
-                rf"({'|'.join(STAGES)})/[a-z0-9][a-z0-9_.-]*", run_id
+                rf"({'|'.join(STAGES)})/[a-z0-9][a-z0-9_.-]{{0,199}}", run_id
             ):  # not "..": a folder is named so
                 raise ValueError(
                     f"'{run_id}' is not a run: write stage/row with a stage of {', '.join(STAGES)} and a row that "
@@ -202,6 +203,8 @@ def load(name_or_path) -> Profile:
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml")))
         raise ValueError(f"There is no profile '{name_or_path}': choose one of {known}, or name a YAML file.")
+    if path.stem in TAKEN or not path.stem.isprintable() or path.stem[0] in ".-" or len(path.stem.encode()) > 100:
+        raise ValueError(f"{path} cannot give reports/ a folder of its name, '{path.stem}': rename the file.")
     try:
         fields = yaml_text.load(path.read_text(encoding="utf-8"))
         if not isinstance(fields, dict):

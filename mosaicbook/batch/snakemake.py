@@ -9,6 +9,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from mosaicbook import runs
 from mosaicbook.runs.provenance import ROOT
@@ -76,7 +77,8 @@ def _events():
 
 
 def _command(profile, run_ids, target, events, *more):
-    config = {"profile": profile.source, "settled": True, "planning": "--dry-run" in more}
+    # Quoted as in an address, since Snakemake takes quotation marks away and reads the rest as YAML.
+    config = {"profile": quote(profile.source), "settled": True, "planning": "--dry-run" in more}
     if list(profile.runs) != run_ids:
         config["runs"] = " ".join(run_ids)
     # What is up to date stands in run.json (`markers`): Snakemake keeps no book of its own.
