@@ -230,6 +230,21 @@ def test_the_index_of_a_report_without_claims_says_what_its_own_runs_found(tmp_p
         assert 'class="gap"' not in page and "paper's claims hold" not in page, "this report was not to judge claims"
 
 
+def test_a_choice_of_learning_rates_and_a_study_of_few_labels_are_told_as_what_they_are(tmp_path):
+    told = evaluation(dataset="camvid", synthetic=False)
+    chosen = {"model": "m", "dataset": "camvid", "synthetic": False, "evaluations": [told, told | {"miou": 0.6}]}
+    labels = chosen | {"evaluations": [part | {"split": "test"} for part in chosen["evaluations"]]}
+    lines = notebook(*(printed(f"design {number}\n") for number in range(60)))
+    write_run(tmp_path / "quick", "heads/choice", lines, chosen)
+    write_run(tmp_path / "quick", "labels/curve", notebook(), labels)
+    write_run(tmp_path / "quick", "labels/next", notebook(), {"evaluations": [{"no": "evaluation"}]})
+    site.build_site(tmp_path / "quick", "Quick look", plan("heads/choice", "labels/curve", "labels/next"))
+    index, listed, page = ((tmp_path / f"quick/{n}.html").read_text() for n in ("index", "runs", "heads-choice"))
+    assert "2 heads on frozen backbones, with few labels" in index and "camvid, test split, 3 images" in index
+    assert "mIoU 56.1 to 60.0 % at 2 learning rates" in listed and "seeds" not in listed
+    assert "20 lines left out" in page, "printed line by line, it is one text"
+
+
 def test_the_index_tells_how_often_the_test_splits_of_its_own_data_were_read(tmp_path, monkeypatch):
     monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path))
     values = {"date": "2026-01-02", "dataset": "camvid", "weights_sha256": "ab", "recipe": "r", "by": "x"}

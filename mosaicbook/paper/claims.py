@@ -102,6 +102,10 @@ def tally_table(findings) -> HTML:
     return HTML(tables.framed(caption, tables.header("Claims") + head, lines, "data tally"))
 
 
-def decided(findings) -> int:
-    """How many claims have a verdict other than "not tested" in one of the two settings."""
-    return sum({f.verdict, f.elsewhere} - {NOT_TESTED, ""} != set() for f in findings)
+def outcome(findings) -> str:
+    """How many claims have each verdict, "11 yes, 0 no, 16 undecided, 9 not tested".
+
+    A claim counts by its verdict in the paper's setting or, where it was not tested there, by that elsewhere.
+    """
+    tested = [next((v for v in (f.verdict, f.elsewhere) if v not in (NOT_TESTED, "")), NOT_TESTED) for f in findings]
+    return ", ".join(f"{tested.count(verdict)} {verdict}" for verdict in VERDICTS)

@@ -46,8 +46,9 @@ def judge(claim, found=(), refused=()) -> Finding:
         cheap, counted = _counted(claim.also)
         sentence += f" {counted}"
         dear = _dear(claim.also, other)
+        told = f"does not hold here: {dear}" if dear else "holds here, too"
         verdict = NO if cheap == NO else verdict
-        elsewhere_sentence += f" Of cost: {dear or 'that holds here, too'}." if other else ""
+        elsewhere_sentence += f" The part about cost {told}." if other else ""
         elsewhere = NO if other and dear else elsewhere
     return Finding(
         **about,

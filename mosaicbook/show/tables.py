@@ -152,7 +152,7 @@ def header(name, unit=None, numeric=False) -> str:
 def _gap(command, reason="–"):
     if command:
         return f'<span class="gap">not run: <code>{escape(command)}</code></span>'
-    return f'<span class="gap">{escape(reason)}</span>'
+    return f'<span class="absent">{escape(reason)}</span>'
 
 
 def _shown(value, spec, numeric):

@@ -8,6 +8,7 @@ import yaml
 from mosaicbook.paper import claims_page
 from mosaicbook.paper.statements import MEASURED
 from mosaicbook.runs import ledger
+from mosaicbook.runs.results import Evaluation
 from mosaicbook.show.tables import number
 from mosaicbook.site import run_page
 from mosaiclib.evaluation.verdict import NO, NOT_TESTED, UNDECIDED, YES
@@ -38,7 +39,9 @@ def done(runs) -> list[tuple[str, str]]:
         if part.split != "val" or not any(other.split == "test" for other in evaluations)
     )
     trained = [run for run in runs if run.done and run.stage == "train"]
-    heads = [len(_evaluations(run)) for run in runs if run.stage == "heads" and run.done and not _is_choice(run)]
+    heads = [len(_evaluations(run)) for run in runs if run.stage == "heads" and run.done and not is_choice(run)]
+    few = sum(len(_evaluations(run)) for run in runs if run.stage == "labels")
+    searched = sum(len(run.raw.get("designs") or []) for run in runs if run.stage == "search" and run.done and run.raw)
     trainings = []
     if trained:
         trainings.append(f"{len(trained)} network{'s'[: len(trained) != 1]} trained end to end")
@@ -46,6 +49,10 @@ def done(runs) -> list[tuple[str, str]]:
         seeds = sorted(set(heads))
         several = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else str(seeds[0])
         trainings.append(f"{sum(heads)} heads on frozen backbones, {several} seeds per setting")
+    if few:
+        trainings.append(f"{few} heads on frozen backbones, with few labels or with all")
+    if searched:
+        trainings.append(f"{searched} heads of a search, once each")
     days = sorted(str(run.record.get("started") or "")[:10] for run in runs if run.record.get("started"))
     machines = dict.fromkeys(filter(None, (_machine(run_page.mapping(run.record, "machine")) for run in runs)))
     commits = dict.fromkeys(str(run.record["commit"])[:10] for run in runs if run.record.get("commit"))
@@ -201,12 +208,17 @@ def _slower(runs):
 
 
 def _evaluations(run):
-    if not run.done or run.result is None or _is_choice(run):
+    if run.done and run.stage == "labels" and run.raw:
+        try:
+            return [Evaluation.model_validate(part) for part in run.raw.get("evaluations", [])]
+        except ValueError:  # no results of ours
+            return []
+    if not run.done or run.result is None or is_choice(run):
         return []
     return run.result.evaluations if run.stage == "heads" else [run.result] if run.stage == "evaluate" else []
 
 
-def _is_choice(run):
+def is_choice(run) -> bool:
     """Whether a run only tried learning rates, on held-out images."""
     if run.stage != "heads" or not run.done:
         return False

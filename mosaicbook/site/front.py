@@ -54,7 +54,7 @@ def pages(runs, content, title, description, ways, attached) -> dict[str, str]:
             "contradictions": answer.contradictions(content["claims"], content["disagreements"], runs),
             "images": _images(runs, content),
             "tally": Markup(claims.tally_table(content["claims"]).data) if content["claims"] else "",
-            "decided": claims.decided(content["claims"]),
+            "outcome": claims.outcome(content["claims"]),
             "reads": answer.reads(runs),
         },
         "numbers.html": {
@@ -128,6 +128,9 @@ def _headline(run):
         return f"mIoU {run.result.miou_text} %{run.result.over}{resized}"
     if run.stage == "heads" and run.result:
         mious = [part.miou for part in run.result.evaluations]
+        if answer.is_choice(run):  # a learning rate each
+            tried = f"{len(mious)} learning rates" if len(mious) > 1 else "one learning rate"
+            return f"mIoU {100 * min(mious):.1f} to {100 * max(mious):.1f} % at {tried}"
         mean = sum(mious) / len(mious)
         return (
             f"mIoU {100 * mean:.1f} %, mean of {len(mious)} seeds, {100 * min(mious):.1f} to {100 * max(mious):.1f} %"

@@ -173,7 +173,8 @@ def _cells(notebook, record, secrets):
         cell.source = redact.neutral(redact.masked_source(cell.source, names), secrets)
         cell.metadata["tags"] = list(cell.metadata.get("tags", []))
         if cell.cell_type == "code":
-            outputs = [_tidy(output, secrets) for output in cell.outputs if not _is_widget(output)]
+            shown = _joined(output for output in cell.outputs if not _is_widget(output))
+            outputs = [_tidy(output, secrets) for output in shown]
             cell.outputs = [output for output in outputs if output.output_type != "stream" or output.text.strip()]
             cell.metadata["failed"] = any(output.output_type == "error" for output in cell.outputs)
         kept.append(cell)
@@ -183,6 +184,18 @@ def _cells(notebook, record, secrets):
         return _exporter().from_notebook_node(notebook)[0]
     except Exception as error:  # a notebook that is valid JSON and no notebook
         return f'<p class="gap">The executed notebook cannot be shown ({type(error).__name__}).</p>'
+
+
+def _joined(outputs):
+    """Outputs whose printed lines, which follow each other in one stream, are one: to be clipped as a whole."""
+    found = []
+    for output in outputs:
+        last = found[-1] if found and found[-1].output_type == output.output_type == "stream" else None
+        if last and output.name == last.name and last.text.endswith("\n"):
+            last.text += output.text
+        else:
+            found.append(output)
+    return found
 
 
 def _is_widget(output):
