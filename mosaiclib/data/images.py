@@ -201,8 +201,8 @@ def write_png(path, pixels):
         partial.write_bytes(cv2.imencode(".png", pixels if pixels.ndim == 2 else pixels[..., ::-1])[1])
 
 
-def colour(label, palette, ignore_colour=(0, 0, 0)):
-    """A label map [H, W] as RGB uint8 [H, W, 3]; ids beyond the palette get `ignore_colour`."""
-    table = np.tile(np.uint8(ignore_colour), (256, 1))
+def colour(label, palette):
+    """A label map [H, W] as RGB uint8 [H, W, 3]; ids beyond the palette are black."""
+    table = np.zeros((256, 3), np.uint8)
     table[: len(palette)] = palette
     return table[label]

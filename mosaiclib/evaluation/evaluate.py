@@ -10,15 +10,13 @@ from mosaiclib.data import images
 from mosaiclib.evaluation.iou import ConfusionMatrix
 
 
-def evaluate(classes_of, dataset, split, limit=None, progress=None) -> ConfusionMatrix:
+def evaluate(classes_of, dataset, split) -> ConfusionMatrix:
     """Runs `classes_of` (uint8 image [H, W, 3] -> integer [H, W]) over a split, image by image.
 
-    limit: only the first so many samples. progress: called with the iterable of samples (tqdm). Images are
-    decoded in threads while the network runs.
+    Images are decoded in threads while the network runs.
     """
     matrix = ConfusionMatrix(len(dataset.classes))
-    samples = dataset.split(split)[:limit]
-    for (alone,) in by_image(dataset, progress(samples) if progress else samples, classes_of):
+    for (alone,) in by_image(dataset, dataset.split(split), classes_of):
         matrix.add(alone)
     return matrix
 

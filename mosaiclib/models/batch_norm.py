@@ -8,7 +8,7 @@ FUSED_TYPES = ("float32", "float16", "bfloat16")
 
 @keras.saving.register_keras_serializable("mosaiclib")
 class BatchNormalization(keras.layers.BatchNormalization):
-    """The same weights, names, options and numbers as Keras' layer,, and faster on TensorFlow.
+    """The same weights, names, options and numbers as Keras' layer, and faster on TensorFlow.
 
     Keras computes the moments and the normalisation in separate operations. While training on a batch's own statistics
     [B, H, W, C] this layer takes TensorFlow's fused kernel; everything else is Keras' own: stored statistics, other

@@ -11,7 +11,6 @@ from keras import layers, ops
 from mosaiclib.models.batch_norm import BatchNormalization
 
 EPSILON = 1e-3
-MOMENTUM = 0.99
 # (mean, deviation) of RGB / 255 that published backbones were trained with: most of ImageNet's, and DeepLab's
 # ResNets, which only subtract a mean of 0..255.
 NORMALISATIONS = {
@@ -30,9 +29,9 @@ def normalise_image(image, name):
     return layers.Rescaling(scale, offset, name="image.normalise")(image)
 
 
-def normalise(x, name, activation="relu", epsilon=EPSILON, momentum=MOMENTUM):
+def normalise(x, name, activation="relu", epsilon=EPSILON):
     """Batch norm and activation (None: linear)."""
-    x = BatchNormalization(epsilon=epsilon, momentum=momentum, name=f"{name}.bn")(x)
+    x = BatchNormalization(epsilon=epsilon, name=f"{name}.bn")(x)
     return layers.Activation(activation, name=f"{name}.{activation}")(x) if activation else x
 
 
@@ -43,9 +42,7 @@ def _padded(x, name, kernel, stride, padding):
     return layers.ZeroPadding2D(kernel // 2, name=f"{name}.pad")(x), "valid"
 
 
-def conv(
-    x, filters, name, kernel=1, stride=1, dilation=1, activation="relu", groups=1, epsilon=EPSILON, padding="same"
-):
+def conv(x, filters, name, kernel=1, stride=1, dilation=1, activation="relu", epsilon=EPSILON, padding="same"):
     """Convolution, batch norm, activation. kernel: a side or a (height, width) pair. padding: of `ModelSpec`."""
     x, padding = _padded(x, name, kernel, stride, padding)
     x = layers.Conv2D(
@@ -54,7 +51,6 @@ def conv(
         strides=stride,
         dilation_rate=dilation,
         padding=padding,
-        groups=groups,
         use_bias=False,
         name=f"{name}.conv",
     )(x)
