@@ -114,11 +114,11 @@ def sentence(rows) -> str:
             f"No design is more accurate than the paper's default. {best['network']} is at most half a point less "
             f"accurate ({_points(best)}) at {_share(best, default)} of its MAdds."
         )
+    none = "No design is shown to be better than the paper's default, in accuracy or at equal accuracy in cost"
+    if not others:
+        return f"{none}: none was trained again."
     best = max(others, key=lambda row: row["difference"])
-    return (
-        "No design is shown to be better than the paper's default, in accuracy or at equal accuracy in cost: the most "
-        f"accurate, {best['network']}, differs by {_difference(best, sign='+')} points."
-    )
+    return f"{none}: the most accurate, {best['network']}, differs by {_difference(best, sign='+')} points."
 
 
 def shown(rows) -> list[dict]:
