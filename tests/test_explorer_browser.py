@@ -160,7 +160,7 @@ def test_two_runs_side_by_side_show_their_difference_with_its_interval(explorer)
     explorer.choose("Compare with", "evaluate/other")
     explorer.until(lambda: "evaluate/minicity minus evaluate/other" in explorer.panel(COMPARE).text, "the difference")
     line = next(row.text for row in explorer.all("tbody tr", COMPARE) if row.text.startswith("mIoU, % [95 %]"))
-    assert re.search(r"\+7\.9 \[[+\u2212]\d+\.\d, \+\d+\.\d\] points", line), line
+    assert re.search(r"\+7\.9 \[(0\.0|[+\u2212]\d+\.\d), \+\d+\.\d\] points", line), line
     assert "other='evaluate/other'" in explorer.code(COMPARE)
 
 
