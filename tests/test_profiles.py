@@ -71,26 +71,30 @@ def test_every_profile_loads_and_gives_a_page_to_every_table_and_figure(name):
             assert plan.runs[run_id].parameters["profile"] == name
 
 
-def test_a_pattern_stands_for_the_folders_of_all_its_runs_and_what_it_sums_up_stands_behind(tmp_path, monkeypatch):
+def test_a_pattern_stands_for_the_folders_of_all_its_runs_and_what_it_sums_up_stands_behind(
+    profile, tmp_path, monkeypatch
+):
     """A profile that trains a design of another run with two seeds, as the profile search does."""
     monkeypatch.setenv("MOSAIC_REPORTS", str(tmp_path))
-    (tmp_path / "p.yaml").write_text("""
-title: t
-description: d
-runs:
-  pictures/r4: {notebook: notebooks/05_released_weights.ipynb, description: d}
-  search/a: {notebook: notebooks/60_search.ipynb, description: d, parameters: {weights: "run:pictures/r4/weights"}}
-  search/b:
-    notebook: notebooks/61_search_verdict.ipynb
-    description: d
-    parameters: {search: "run:search/a", default: "run:evaluate/camvid-best-seed*"}
-sweeps:
-  - dataset: camvid
-    designs: {best: "run:search/a/best.json"}
-    pretrained: {mnmh: "run:pictures/r4/weights"}
-    seeds: [3, 5]
-""")
-    plan = profiles.load(tmp_path / "p.yaml")
+
+    def run(notebook, **parameters):
+        return {"notebook": f"notebooks/{notebook}.ipynb", "description": "d", "parameters": parameters}
+
+    plan = profile(
+        runs={
+            "pictures/r4": run("05_released_weights"),
+            "search/a": run("60_search", weights="run:pictures/r4/weights"),
+            "search/b": run("61_search_verdict", search="run:search/a", default="run:evaluate/camvid-best-seed*"),
+        },
+        sweeps=[
+            {
+                "dataset": "camvid",
+                "designs": {"best": "run:search/a/best.json"},
+                "pretrained": {"mnmh": "run:pictures/r4/weights"},
+                "seeds": [3, 5],
+            }
+        ],
+    )
     trained = [f"train/camvid-best-seed{seed}" for seed in (3, 5)]
     evaluated = [f"evaluate/camvid-best-seed{seed}" for seed in (3, 5)]
     assert set(plan.runs) == {"pictures/r4", "search/a", "search/b", *trained, *evaluated}

@@ -112,7 +112,7 @@ class Profile(BaseModel):
                 added[f"{folder}/{path.stem}"] = _page(path)
         for run_id, run in added.items():
             if run_id not in self.runs:
-                self.runs[run_id] = run if isinstance(run, PlannedRun) else PlannedRun(**run)
+                self.runs[run_id] = PlannedRun.model_validate(run)
         used = {name for run in self.runs.values() for name in _declared(ROOT / run.notebook)}
         if unused := [name for name in self.parameters if self.runs and name not in used]:
             raise ValueError(f"no run has a parameter '{unused[0]}', which `parameters` gives to all")

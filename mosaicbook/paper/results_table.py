@@ -22,7 +22,7 @@ def costs(table):
 
 
 def beside_the_paper(table, profile_name, run_id):
-    """The record of a table (see `comparison`): every printed number of every row, and what was found here.
+    """The record of a table (see `results.Table`): every printed number of every row, and what was found here.
 
     mIoU of ours is the mean over the seeds of this profile's evaluations of the same network, or else of the same head
     on MNMH of another width, on whatever data set; only on the paper's own network and data is it subtracted. Heads

@@ -137,6 +137,12 @@ class Heads(_Result):
     evaluations: list[Evaluation]
 
 
+class Labels(_Result):
+    """result.json of the stage labels: heads trained with a part of the labels, where the run trained any."""
+
+    evaluations: list[Evaluation] = []
+
+
 class ExportedFile(_Result):
     """One exported file; agreement is the share of pixels with the float network's class."""
 
@@ -212,6 +218,7 @@ FORMS = {
     "train": Training,
     "evaluate": Evaluation,
     "heads": Heads,
+    "labels": Labels,
     "export": Export,
     "latency": Latency,
     "pictures": Pictures,

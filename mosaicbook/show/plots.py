@@ -42,10 +42,8 @@ def training_losses(evaluations):
     trainings = [(one["training"]["recipe"]["learning_rate"], one["training"]["seed"]) for one in evaluations]
     rates, seeds = (list(dict.fromkeys(values)) for values in zip(*trainings, strict=True))
     for one, (rate, seed) in zip(evaluations, trainings, strict=True):
-        colour, dashes = (
-            figures.PALETTE[rates.index(rate) % len(figures.PALETTE)],
-            DASHES[seeds.index(seed) % len(DASHES)],
-        )
+        colour = figures.PALETTE[rates.index(rate) % len(figures.PALETTE)]
+        dashes = DASHES[seeds.index(seed) % len(DASHES)]
         axes.plot(range(1, len(one["loss"]) + 1), one["loss"], color=colour, linestyle=dashes, marker="o", markersize=4,
                   label=f"learning rate {rate:g}, seed {seed}")  # fmt: skip
     axes.set(xlabel="epoch", ylabel="cross-entropy, nats", ylim=(0, None))

@@ -8,7 +8,6 @@ import yaml
 from mosaicbook.paper import claims_page
 from mosaicbook.paper.statements import MEASURED
 from mosaicbook.runs import ledger
-from mosaicbook.runs.results import Evaluation
 from mosaicbook.show.tables import number
 from mosaicbook.site import run_page
 from mosaiclib.evaluation.verdict import NO, NOT_TESTED, UNDECIDED, YES
@@ -208,14 +207,11 @@ def _slower(runs):
 
 
 def _evaluations(run):
-    if run.done and run.stage == "labels" and run.raw:
-        try:
-            return [Evaluation.model_validate(part) for part in run.raw.get("evaluations", [])]
-        except ValueError:  # no results of ours
-            return []
     if not run.done or run.result is None or is_choice(run):
         return []
-    return run.result.evaluations if run.stage == "heads" else [run.result] if run.stage == "evaluate" else []
+    if run.stage == "evaluate":
+        return [run.result]
+    return run.result.evaluations if run.stage in ("heads", "labels") else []
 
 
 def is_choice(run) -> bool:

@@ -53,7 +53,7 @@ def verify(dataset, split=None, progress=lambda results, **_: results) -> Findin
         findings.unseen[name] = [text for index, text in enumerate(dataset.classes) if index not in seen]
         lowest, highest = min(filled, default=0), max(filled - {images.IGNORE}, default=0)
         thin = [number for number in sorted(present - filled) if lowest < number < highest]
-        if thin and dataset.name == "folder":
+        if thin:
             findings.notes.append(
                 f"In {name} the ids {', '.join(map(str, thin))} nowhere fill 3x3 pixels: thin lines, or blends where "
                 "label maps were smoothed. Look at them in notebook 10."
@@ -97,7 +97,8 @@ def _check(dataset, sample):
             present = np.flatnonzero(np.bincount(label.ravel(), minlength=256))
             if _attempt(result.problems, sample.label_path, dataset.train_ids, present, sample.label_path) is not None:
                 result.ids = set(present.tolist())
-                result.filled = set(mask_values.filled_values(label).tolist())
+                if dataset.name == "folder":  # published label maps are not in doubt
+                    result.filled = set(mask_values.filled_values(label).tolist())
         if image is not None and label is not None:
             _attempt(result.problems, sample.label_path, dataset.check_sizes, image, label, sample)
             size, orientation = images.size_and_orientation(sample.image_path)
