@@ -71,7 +71,7 @@ class Design:
 
     @property
     def name(self) -> str:
-        """Its name in the way of `specs.mosaic`, with what that cannot say at its end."""
+        """Its name in the way of `catalogue.mosaic`, with what that cannot say at its end."""
         name = catalogue.mosaic(self.m, self.f, self.d, self.bins, "", self.group_convolution).name
         name = name.removesuffix("-noskip")
         if self.skips != PAPER.skips:
